@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
-from enrnn_ref.arrays import Array
-from enrnn_ref.verify import conditioning, differences
+from enrnn_ref.arrays import Array, Arrays
+from enrnn_ref.verify import conditioning, differences, sweep
+from enrnn_ref.verify.effort import Effort
+from enrnn_ref.verify.lines import entry_line
 from enrnn_ref.verify.problem import Problem
-from enrnn_ref.verify.report import Row
+from enrnn_ref.verify.report import Entry, Row
+from enrnn_ref.verify.trees import PARTS
 from enrnn_ref.verify.verdicts import Verdict
+
+Exact = Callable[[Arrays, Arrays], Array]
+
+WORST = 5
+"""How many entries a row names."""
 
 RESOLUTION = 2.0**-22
 """Tolerance / magnitude above which an entry is called unresolved by differences and handed to the tangent."""
@@ -18,6 +27,9 @@ RESOLUTION = 2.0**-22
 
 class Comparison:
     """The analytic gradient of one argument beside its slopes; arrays are (entries, directions).
+
+    The exact derivative, if there is one, comes first, entry by entry. Differences decide where there is none and where
+    it disagrees: at a kink the convention of the one is as good as that of the other.
 
     Parameters
     ----------
@@ -29,6 +41,15 @@ class Comparison:
         (:class:`~enrnn_ref.verify.conditioning.Rounding`).
     base, cotangents, responses : ndarray (K,), (directions, K), (P, K)
         As :func:`~enrnn_ref.verify.differences.slope` takes them.
+    exact : callable or None
+        (arrays, directions) → derivative of the output (K,), known to be the function's own.
+    tied : bool
+        Whether the exact derivative rests on a choice at a tie. It then confirms, and proves nothing wrong.
+    chosen : ndarray of int
+        The entries to compare.
+    effort : Effort
+    time_axis : int or None
+        Which axis of the argument is time.
     """
 
     def __init__(
@@ -41,36 +62,86 @@ class Comparison:
         base: Array,
         cotangents: Array,
         responses: Array,
+        *,
+        exact: Exact | None,
+        tied: bool,
+        chosen: Array,
+        effort: Effort,
+        time_axis: int | None,
     ) -> None:
-        self.name, self.shape = name, problem.arrays[name].shape
-        self.analytic, self.spread, self.floor = analytic, spread, floor
-        slopes = [_slope(problem, name, index, base, cotangents, responses) for index in np.ndindex(self.shape)]
-        form = analytic.shape
-        self.left = np.array([s.left for s in slopes]).reshape(form)
-        self.right = np.array([s.right for s in slopes]).reshape(form)
-        self.side_error = differences.SAFETY * np.array([s.side_error for s in slopes]).reshape(form)
-        self.kink = np.array([s.kink for s in slopes], bool).reshape(form)
-        self.jump = np.array([s.jump for s in slopes], bool).reshape(form)
-        self.numeric = np.array([s.value for s in slopes]).reshape(form)
-        error = differences.SAFETY * np.array([s.error for s in slopes]).reshape(form)
-        # The floor at a kink would be its height: there rounding decides between the sides.
-        rounding = conditioning.SAFETY * differences.UNIT * np.abs(analytic)
-        self.tolerance = np.where(self.kink, self.side_error + rounding, error + floor)
-        # An estimate that rests on few digits is itself uncertain.
-        coarse = ~(self.tolerance <= RESOLUTION * self._magnitude())
-        self.tolerance = np.where(coarse & ~self.kink, differences.SAFETY * self.tolerance, self.tolerance)
-        self.wrong = self._disagrees()
-        # An output that never moved agrees with an analytic zero, and with any tiny number.
-        self.silent = np.array([s.silent for s in slopes], bool)[:, None] & (analytic == 0.0)
-        # A zero needs no tangent where the function is seen to vary nearby, but not at the point.
-        self.variation = np.array([s.variation for s in slopes]).reshape(form)
-        self.stationary = (analytic == 0.0) & (self.tolerance <= RESOLUTION * self.variation)
-        self.unresolved = coarse & ~self.kink & ~self.wrong
+        self.name, self.shape, self.time_axis = name, problem.arrays[name].shape, time_axis
+        self._chosen, self._complex = chosen, name in problem.complex
+        self._problem, self._base, self._cotangents = problem, base, cotangents
+        self.analytic, self.spread, self.floor = analytic[chosen], spread[chosen], floor[chosen]
+        form = self.analytic.shape
+        self.numeric, self.error, self.tolerance = np.zeros(form), np.zeros(form), np.zeros(form)
+        self.left, self.right, self.side_error = np.zeros(form), np.zeros(form), np.zeros(form)
+        self.kink, self.jump, self.silent = np.zeros(form, bool), np.zeros(form, bool), np.zeros(form, bool)
+        self.coarse, self.variation = np.zeros(form, bool), np.zeros(form)
         self.decided = 0
-        if problem.tangent is not None:
-            for k in map(int, np.flatnonzero(self.unresolved.any(axis=1))):
-                self._decide_by_tangent(problem, k, cotangents)
-            self.silent[:] = self.unresolved[:] = False
+        for k in range(len(chosen)):
+            if exact is None or tied or not self._agrees(exact, k):
+                self._difference(k, responses)
+            effort.done(name)
+        self.wrong = self._disagrees()
+        # A zero needs no tangent where the function is seen to vary nearby, but not at the point.
+        self.stationary = (self.analytic == 0.0) & (self.tolerance <= RESOLUTION * self.variation)
+        self.unresolved = self.coarse & ~self.kink & ~self.wrong
+        for decisive, refutes in ((exact, not tied), (problem.tangent, True)):
+            if decisive is not None:
+                for k in map(int, np.flatnonzero(self.unresolved.any(axis=1))):
+                    self._decide(decisive, k, refutes=refutes)
+
+    def _index(self, k: int) -> tuple[int, ...]:
+        """Of the k-th compared entry."""
+        return tuple(int(i) for i in np.unravel_index(self._chosen[k], self.shape))
+
+    def _column(self, exact: Exact, k: int) -> tuple[Array, Array]:
+        """⟨u, J e_k⟩ for every cotangent u, and its rounding error."""
+        direction = np.zeros(self.shape)
+        direction[self._index(k)] = 1.0
+        column = exact(self._problem.arrays, self._problem.direction(self.name, direction))
+        rounding = conditioning.SAFETY * differences.UNIT * (np.abs(self._cotangents) @ np.abs(column))
+        return self._cotangents @ column, rounding
+
+    def _agrees(self, exact: Exact, k: int) -> bool:
+        """Compare with the exact derivative."""
+        self.numeric[k], self.error[k] = self._column(exact, k)
+        self.tolerance[k] = self.error[k] + self.floor[k]
+        return bool(np.all(np.abs(self.analytic[k] - self.numeric[k]) <= self.tolerance[k]))
+
+    def _difference(self, k: int, responses: Array) -> None:
+        """Compare with extrapolated differences."""
+        index = self._index(k)
+        line, scale = entry_line(self._problem, self.name, index, self._base)
+        at = float(self._problem.arrays[self.name][index])
+        slope = differences.slope(line, self._base, self._cotangents, responses, scale, at)
+        self.left[k], self.right[k] = slope.left, slope.right
+        self.side_error[k] = differences.SAFETY * slope.side_error
+        self.kink[k], self.jump[k], self.numeric[k] = slope.kink, slope.jump, slope.value
+        self.error[k], self.variation[k] = differences.SAFETY * slope.error, slope.variation
+        # The floor at a kink would be its height: there rounding decides between the sides.
+        rounding = conditioning.SAFETY * differences.UNIT * np.abs(self.analytic[k])
+        tolerance = np.where(slope.kink, self.side_error[k] + rounding, self.error[k] + self.floor[k])
+        # An estimate that rests on few digits is itself uncertain.
+        magnitude = np.maximum(np.abs(self.analytic[k]), np.abs(self.numeric[k]))
+        self.coarse[k] = ~(tolerance <= RESOLUTION * magnitude)
+        self.tolerance[k] = np.where(self.coarse[k] & ~slope.kink, differences.SAFETY * tolerance, tolerance)
+        # An output that never moved agrees with an analytic zero, and with any tiny number.
+        self.silent[k] = slope.silent & (self.analytic[k] == 0.0)
+
+    def _decide(self, exact: Exact, k: int, *, refutes: bool) -> None:
+        """Put ⟨u, J e_k⟩, which has no resolution to lose, in the place of the slopes that have too little."""
+        value, rounding = self._column(exact, k)
+        if not refutes and np.any(np.abs(self.analytic[k] - value) > rounding + self.floor[k]):
+            return
+        here = self.unresolved[k].copy()
+        self.numeric[k] = np.where(here, value, self.numeric[k])
+        self.error[k] = np.where(here, rounding, self.error[k])
+        self.tolerance[k] = np.where(here, rounding + self.floor[k], self.tolerance[k])
+        self.wrong[k] = self._disagrees()[k]
+        self.silent[k] = self.unresolved[k] = False
+        self.decided += 1
 
     def _magnitude(self) -> Array:
         magnitude: Array = np.maximum(np.abs(self.analytic), np.abs(self.numeric))
@@ -80,28 +151,17 @@ class Comparison:
         disagrees: Array = ~self.kink & ~(np.abs(self.analytic - self.numeric) <= self.tolerance)
         return disagrees
 
-    def _decide_by_tangent(self, problem: Problem, k: int, cotangents: Array) -> None:
-        """Put ⟨u, J e_k⟩, which has no resolution to lose, in the place of the slopes that have too little."""
-        assert problem.tangent is not None
-        direction = np.zeros(self.shape)
-        direction.flat[k] = 1.0
-        column = problem.tangent(problem.arrays, problem.direction(self.name, direction))
-        rounding = conditioning.SAFETY * differences.UNIT * (np.abs(cotangents) @ np.abs(column))
-        here = self.unresolved[k]
-        self.numeric[k] = np.where(here, cotangents @ column, self.numeric[k])
-        self.tolerance[k] = np.where(here, rounding + self.floor[k], self.tolerance[k])
-        self.wrong[k] = self._disagrees()[k]
-        self.decided += 1
-
-    def row(self) -> Row:
-        """The gravest finding, at its worst entry."""
+    def row(self, told: str = "") -> Row:
+        """The gravest finding, at its worst entries; ``told`` is what else to say of the argument."""
         count = len(self.analytic)
         if not count:
             return Row(self.name, "gradient", Verdict.PASSED, 0.0, 0.0, True, "no entries")
-        outside = self.kink & ~(self._beyond() <= self.tolerance)
+        beyond = self._beyond()
+        outside = self.kink & ~(beyond <= self.tolerance)
+        wrong = self.wrong | (outside & np.isfinite(beyond))
         blind = self.unresolved & ~(self.tolerance < self._magnitude()) & ~self.silent & ~self.stationary
-        if self.wrong.any():
-            return self._row(Verdict.WRONG, self.wrong, f"{self._entries(self.wrong)} differ")
+        if wrong.any():
+            return self._row(Verdict.WRONG, wrong, f"{self._entries(wrong)} differ{self._sides(wrong & self.kink)}")
         spoiled = ~self.kink & ~np.isfinite(self.tolerance)
         if spoiled.any():
             return self._row(Verdict.NOT_FINITE, spoiled, "the function is not finite around the point")
@@ -113,8 +173,8 @@ class Comparison:
             return self._row(Verdict.VANISHED, self.silent, "the function does not visibly depend on this argument")
         if blind.any():
             return self._row(Verdict.VANISHED, blind, f"{self._entries(blind)} below what differences can see")
-        by_tangent = f"{self.decided} of {count} entries decided by the tangent" if self.decided else ""
-        return self._row(Verdict.PASSED, ~self.kink, by_tangent)
+        by_tangent = f"{self.decided} of {count} entries decided by an exact derivative" if self.decided else ""
+        return self._row(Verdict.PASSED, ~self.kink, "; ".join(filter(None, (told, by_tangent))))
 
     def _beyond(self) -> Array:
         """How far the analytic value is outside the interval of the one-sided derivatives; NaN at a jump."""
@@ -127,32 +187,72 @@ class Comparison:
 
     def _kink_row(self, outside: Array) -> Row:
         among = outside if outside.any() else self.kink
-        k, m = self._worst(among)
-        sides = f"left {self.left[k, m]:.6g}, right {self.right[k, m]:.6g}, analytic {self.analytic[k, m]:.6g}"
         if self.jump.any():
             among, told = self.jump, f"jump: {self._entries(self.jump)} where the function is discontinuous"
         elif outside.any():
-            told = f"{self._entries(self.kink)}; not between the sides: {sides}"
+            told = f"{self._entries(self.kink)} without a derivative on either side"
         else:
-            told = f"{self._entries(self.kink)}, all between their sides: {sides}"
+            told = f"{self._entries(self.kink)}, all between their sides{self._sides(self.kink)}"
         return self._row(Verdict.KINK, among, told, passed=not outside.any())
+
+    def _sides(self, among: Array) -> str:
+        """The one-sided derivatives at the worst of the kinks."""
+        if not among.any():
+            return ""
+        k, m = self._worst(among)
+        return f": left {self.left[k, m]:.6g}, right {self.right[k, m]:.6g}, analytic {self.analytic[k, m]:.6g}"
 
     def _entries(self, among: Array) -> str:
         return f"{np.count_nonzero(among.any(axis=1))} of {len(among)} entries"
 
-    def _worst(self, among: Array) -> tuple[int, int]:
-        """Largest error / tolerance; among equals the largest magnitude."""
+    def _ratio(self) -> Array:
+        """Error / tolerance; infinite where there is no number to compare with."""
         error = self._error()
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(error > 0.0, error / self.tolerance, 0.0)
-        ratio = np.where(among, np.nan_to_num(ratio, nan=np.inf, posinf=np.inf), -1.0)
-        k, m = np.unravel_index(np.lexsort((self._magnitude().ravel(), ratio.ravel()))[-1], ratio.shape)
+        return np.nan_to_num(ratio, nan=np.inf, posinf=np.inf)
+
+    def _order(self, among: Array) -> Array:
+        """Flat positions, the largest error / tolerance first; among equals the largest magnitude."""
+        ratio = np.where(among, self._ratio(), -1.0)
+        order: Array = np.lexsort((self._magnitude().ravel(), ratio.ravel()))[::-1]
+        return order[: np.count_nonzero(among)]
+
+    def _worst(self, among: Array) -> tuple[int, int]:
+        k, m = np.unravel_index(self._order(among)[0], among.shape)
         return int(k), int(m)
+
+    def _entry(self, k: int, m: int) -> Entry:
+        index = self._index(k)
+        return Entry(
+            index,
+            float(self.analytic[k, m]),
+            float(self.numeric[k, m]),
+            float(self.tolerance[k, m]),
+            float(self.error[k, m]),
+            None if self.time_axis is None else index[self.time_axis],
+        )
+
+    def _worst_entries(self, among: Array) -> tuple[Entry, ...]:
+        """A few, each entry once."""
+        positions = [divmod(int(i), among.shape[1]) for i in self._order(among)]
+        first = {k: m for k, m in reversed(positions)}  # noqa: C416 (the last one to be set wins: the worst)
+        return tuple(self._entry(k, first[k]) for k in list(dict.fromkeys(k for k, _ in positions))[:WORST])
+
+    def _ratios(self) -> Array:
+        """Of every entry, in the shape of the argument; NaN where none was compared."""
+        whole = np.full(math.prod(self.shape), np.nan)
+        whole[self._chosen] = self._ratio().max(axis=1)
+        return whole.reshape(self.shape)
 
     def _row(self, verdict: Verdict, among: Array, detail: str, *, passed: bool | None = None) -> Row:
         k, m = self._worst(among)
         scales = np.where(self.stationary, self.variation, self._magnitude())
         scale = float(scales[k, m]) or float(scales.max()) or 1.0
+        index = self._index(k)
+        if self._complex:
+            detail = "; ".join(filter(None, (detail, f"{PARTS[index[-1]]} of entry {index[:-1]}")))
+        line, length = entry_line(self._problem, self.name, index, self._base)
         return Row(
             self.name,
             "gradient",
@@ -161,28 +261,11 @@ class Comparison:
             math.nan if self.jump[k, m] else float(self.tolerance[k, m]) / scale,
             verdict is Verdict.PASSED if passed is None else passed,
             detail,
-            tuple(int(i) for i in np.unravel_index(k, self.shape)),
+            index,
             float(self.analytic[k, m]),
             float(self.numeric[k, m]),
+            self._worst_entries(among),
+            self._ratios(),
+            self.time_axis,
+            sweep.error_curve(line, self._cotangents[m], float(self.analytic[k, m]), length),
         )
-
-
-def _slope(
-    problem: Problem, name: str, index: tuple[int, ...], base: Array, cotangents: Array, responses: Array
-) -> differences.Slope:
-    """The slope along one entry of one argument."""
-    array = problem.arrays[name]
-    at = float(array[index])
-    typical = float(np.sqrt(np.mean(np.square(array))))
-    moved = {**problem.arrays, name: array.copy()}
-
-    def line(h: float) -> Array:
-        moved[name][index] = at + h
-        # Far from the point the function may overflow or leave its domain: such a step tells nothing.
-        try:
-            with np.errstate(all="ignore"):
-                return problem.function(moved)
-        except (ArithmeticError, ValueError):
-            return np.full(base.shape, np.nan)
-
-    return differences.slope(line, base, cotangents, responses, max(abs(at), typical) or 1.0, at)

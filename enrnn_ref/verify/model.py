@@ -18,7 +18,7 @@ from enrnn_ref.parametrizations.base import Value
 from enrnn_ref.parametrizations.coupled_blocks import BlockValue
 from enrnn_ref.parametrizations.eigenvalue_normalized import NormalizedValue
 from enrnn_ref.verify import conditioning, laws
-from enrnn_ref.verify.gradient import gradient_rows, preliminaries
+from enrnn_ref.verify.gradient import Plan, gradient_rows, preliminaries
 from enrnn_ref.verify.problem import Problem
 from enrnn_ref.verify.report import Report, Row, worst_row
 from enrnn_ref.verify.sample import Model, Sample, draw
@@ -75,11 +75,11 @@ def check_model(
             model, backend=backend, seed=seed, steps=steps, batch=batch, dtype=dtype, params=params, x=x, state=state
         )
         problem = sample.problem()
-        rows = preliminaries(problem, seed)
-        if rows[0].verdict is Verdict.PASSED:
+        rows, rest = preliminaries(problem, seed)
+        if rest is not None:
             rows += _recurrent_laws(sample)
             single = problem.dtype == np.float32
-            rows += _against_float64(sample, problem) if single else gradient_rows(problem, 1, seed)
+            rows += _against_float64(sample, rest) if single else _against_differences(sample, rest)
             if getattr(model, "initial_state", False):
                 rows += _learned_start(sample.at(state={}), single=single)
     steps, batch, _ = sample.x.shape
@@ -113,8 +113,12 @@ def _recurrent_laws(sample: Sample) -> list[Row]:
 def _learned_start(sample: Sample, *, single: bool) -> list[Row]:
     """The rows of a run that is given no state, where the trained initial state has its gradient."""
     problem = sample.problem()
-    rows = _against_float64(sample, problem) if single else gradient_rows(problem, 1, sample.seed)
+    rows = _against_float64(sample, problem) if single else _against_differences(sample, problem)
     return [replace(row, name=f"{row.name} (learned start)") for row in rows]
+
+
+def _against_differences(sample: Sample, problem: Problem) -> list[Row]:
+    return gradient_rows(problem, Plan(1, sample.seed, time_axes={"x": 0}))[0]
 
 
 def _against_float64(sample: Sample, problem: Problem) -> list[Row]:

@@ -10,8 +10,45 @@ from typing import Any
 
 import numpy as np
 
-from enrnn_ref.arrays import Arrays
+from enrnn_ref.arrays import Array, Arrays
+from enrnn_ref.verify import page
 from enrnn_ref.verify.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of an array that was compared.
+
+    Attributes
+    ----------
+    index : tuple of int
+    analytic, numeric : float
+        Its value as claimed, and as found by an independent way.
+    tolerance : float
+        How far the two may differ.
+    estimate : float
+        The error estimate of ``numeric`` alone, which is part of the tolerance.
+    step : int or None
+        The time step it belongs to, where an axis is time.
+    """
+
+    index: tuple[int, ...]
+    analytic: float
+    numeric: float
+    tolerance: float
+    estimate: float
+    step: int | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Built-in types only; a number that JSON has no word for becomes null."""
+        return {
+            "index": list(self.index),
+            "step": self.step,
+            "analytic": _number(self.analytic),
+            "numeric": _number(self.numeric),
+            "tolerance": _number(self.tolerance),
+            "error_estimate": _number(self.estimate),
+        }
 
 
 @dataclass(frozen=True)
@@ -23,7 +60,7 @@ class Row:
     name : str
         A parameter, or a law.
     group : str
-        ``"contract"``, ``"law"``, ``"gradient"`` or ``"invariant"``.
+        ``"contract"``, ``"law"``, ``"gradient"``, ``"invariant"``, ``"forward"`` or ``"vector"``.
     verdict : Verdict
     error, tolerance : float
         Of the worst entry (the largest error / tolerance), relative to the same scale: the magnitude of that entry.
@@ -36,6 +73,16 @@ class Row:
         The worst entry.
     analytic, numeric : float or None
         Its value as claimed, and as found by an independent way.
+    worst : tuple of Entry
+        The entries of the largest error / tolerance, the worst first.
+    ratios : ndarray or None
+        error / tolerance of every entry, in the shape of the argument.
+    time_axis : int or None
+        Which axis of ``ratios`` is time.
+    curve : tuple of (float, float)
+        For the worst entry: step size, and the relative distance of the plain central difference from the analytic
+        value. A correct gradient's falls like the square of the step until rounding takes over; a wrong one's levels
+        off at the size of the mistake.
     """
 
     name: str
@@ -48,6 +95,10 @@ class Row:
     index: tuple[int, ...] | None = None
     analytic: float | None = None
     numeric: float | None = None
+    worst: tuple[Entry, ...] = ()
+    ratios: Array | None = field(default=None, compare=False, repr=False)
+    time_axis: int | None = None
+    curve: tuple[tuple[float, float], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Built-in types only; a number that JSON has no word for becomes null."""
@@ -62,6 +113,7 @@ class Row:
             "analytic": _number(self.analytic),
             "numeric": _number(self.numeric),
             "detail": self.detail,
+            "worst": [entry.to_dict() for entry in self.worst],
         }
 
 
@@ -75,11 +127,14 @@ class Report:
     rows : tuple of Row
     settings : dict
         Seed, sizes, dtype, backend, conditioning: whatever the numbers depend on.
+    diagnosis : tuple of str
+        Sentences that name the mistakes which explain the numbers; empty when none does, or none is needed.
     """
 
     title: str
     rows: tuple[Row, ...]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    diagnosis: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -93,8 +148,13 @@ class Report:
                 return row
         raise KeyError(name)
 
+    def require(self) -> None:
+        """Raise AssertionError with the table unless every row passed: a whole check in one line of a test."""
+        if not self.passed:
+            raise AssertionError(f"\n{self}")
+
     def __str__(self) -> str:
-        """A plain-text table, the settings, and a paragraph for every verdict that is not PASSED."""
+        """A plain-text table, worst entries, diagnosis, settings, a paragraph for every verdict that is not PASSED."""
         header = ("", "worst relative error", "tolerance", "verdict")
         numbers = [(scientific(row.error), scientific(row.tolerance)) for row in self.rows]
         cells = [header, *((row.name, *pair, row.verdict) for row, pair in zip(self.rows, numbers, strict=True))]
@@ -104,6 +164,10 @@ class Report:
             line = f"  {name:<{widths[0]}}  {error:>{widths[1]}}  {tolerance:>{widths[2]}}  {verdict:<{widths[3]}}"
             lines.append(f"{line}  {row.detail if row else ''}".rstrip())
         lines.append("  " + ", ".join(f"{key} {value}" for key, value in self.settings.items()))
+        for row in self.rows:
+            if row.worst and not row.passed:
+                lines += ["", f"  worst entries of {row.name}:", *_entry_lines(row.worst)]
+        lines += [f"\nDIAGNOSIS: {sentence}" for sentence in self.diagnosis]
         for verdict in self.findings():
             lines += ["", f"{verdict.name}: {verdict.help}"]
         return "\n".join(lines)
@@ -120,11 +184,28 @@ class Report:
             "passed": self.passed,
             "settings": dict(self.settings),
             "rows": [row.to_dict() for row in self.rows],
+            "diagnosis": list(self.diagnosis),
         }
 
     def to_json(self) -> str:
         """The report as a JSON object."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
+
+    def to_html(self) -> str:
+        """The report as one self-contained HTML page, with pictures."""
+        return page.page(self)
+
+
+def _entry_lines(entries: tuple[Entry, ...]) -> list[str]:
+    """A small table."""
+    lines = [f"    {'entry':<16} {'analytic':>14} {'numeric':>14} {'tolerance':>10} {'estimate':>10}  time step"]
+    for entry in entries:
+        index = "[" + ", ".join(map(str, entry.index)) + "]"
+        lines.append(
+            f"    {index:<16} {entry.analytic:>14.7g} {entry.numeric:>14.7g} {scientific(entry.tolerance):>10} "
+            f"{scientific(entry.estimate):>10}  {'' if entry.step is None else entry.step}".rstrip()
+        )
+    return lines
 
 
 def worst_row(name: str, group: str, errors: Arrays, tolerances: Arrays, scales: Arrays) -> Row:

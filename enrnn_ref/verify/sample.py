@@ -20,7 +20,7 @@ from enrnn_ref.arrays import (
     require_shape,
 )
 from enrnn_ref.errors import OptionError, ParameterError
-from enrnn_ref.verify.problem import Problem, conforming
+from enrnn_ref.verify.problem import Problem, matching
 
 
 class Model(Protocol):
@@ -141,7 +141,7 @@ class Sample:
             for key, like in self.dstate.items():
                 dstate[key], rest = rest[: like.size].reshape(like.shape), rest[like.size :]
             grads = gradient_arrays(self.model.backward(run, cotangent[:y_size].reshape(self.dy.shape), dstate))
-            return conforming(grads if state else {key: grads.get(key) for key in arrays}, arrays)
+            return matching(grads if state else {key: grads.get(key) for key in arrays}, arrays)
 
         def tangent(arrays: Arrays, directions: Arrays) -> Array:
             params, x, state = split(arrays)

@@ -17,6 +17,7 @@ class Verdict(StrEnum):
     SHAPE = "shape"
     NOT_FINITE = "not finite"
     MUTATED_INPUT = "mutated input"
+    NO_ANSWER = "no answer"
 
     @property
     def help(self) -> str:
@@ -63,5 +64,9 @@ _HELP = {
     ),
     Verdict.MUTATED_INPUT: (
         "The call changed an array it was given. Later results then depend on the order of calls; work on a copy."
+    ),
+    Verdict.NO_ANSWER: (
+        "The checked code gave no result to judge: it raised, ended, fell silent, declined, or sent something that is "
+        "not an answer. The detail says which; nothing is known about its numbers."
     ),
 }

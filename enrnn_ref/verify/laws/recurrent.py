@@ -1,102 +1,42 @@
-"""Laws that need no reference values: what every correct gradient satisfies, whatever the function.
+"""Laws of any recurrent model, given as a Sample; each returns a row.
 
-``adjoint_identity``, ``linearity`` and ``zero_cotangent`` hold for any differentiable function (a Problem); the others
-for any recurrent model (a Sample). Each returns a row. Tolerances are zero where the law is exact in floating point,
-and else what rounding makes of the two sides, measured by moving the inputs by one unit in the last place.
+Tolerances are zero where the law is exact in floating point, and else what rounding makes of the two sides.
 """
 
 from __future__ import annotations
 
-import math
+from collections.abc import Callable
 
 import numpy as np
 
-from enrnn_ref.arrays import Array, Arrays
+from enrnn_ref.arrays import Arrays
 from enrnn_ref.verify import conditioning
-from enrnn_ref.verify.problem import Problem
+from enrnn_ref.verify.laws.rows import exact
 from enrnn_ref.verify.report import Row, worst_row
-from enrnn_ref.verify.sample import Sample, cotangent, gradient_arrays
+from enrnn_ref.verify.sample import Sample, gradient_arrays
 
-
-def adjoint_identity(problem: Problem, output_cotangent: Array, seed: int = 0) -> Row:
-    """⟨Jv, u⟩ = ⟨v, Jᵀu⟩ between tangent and pullback, for a random v in one argument at a time.
-
-    Errors are relative to the sum of absolute products of both sides, so an argument of tiny gradient counts like any
-    other. The tolerance is a few units in the last place of that sum, or what rounding does to either side, if larger.
-    """
-    assert problem.tangent is not None
-    tangent = problem.tangent
-    rng = np.random.default_rng([seed, 1])
-    u = output_cotangent
-    directions = {name: cotangent(rng, array.shape, problem.dtype) for name, array in problem.arrays.items()}
-
-    def sides(arrays: Arrays) -> Arrays:
-        gradients = problem.pullback(arrays, u)
-        found = {}
-        for name, v in directions.items():
-            jv = tangent(arrays, problem.direction(name, v))
-            g = gradients[name]
-            found[name] = np.array([_dot(jv, u), _dot(v, g), _dot(abs(jv), abs(u)), _dot(abs(v), abs(g))])
-        return found
-
-    base = sides(problem.arrays)
-    samples = conditioning.responses(sides, problem.arrays, base, rng)
-    samples += conditioning.noise(sides, problem.arrays, base, rng)
-    errors, tolerances, scales = {}, {}, {}
-    for name, (forward, reverse, *terms) in base.items():
-        spread = max(float(np.abs(sample[name][:2]).max()) for sample in samples)
-        scales[name] = sum(terms)
-        errors[name] = np.array(abs(forward - reverse))
-        tolerances[name] = np.array(conditioning.SAFETY * max(spread, conditioning.unit(problem.dtype) * sum(terms)))
-    return worst_row("adjoint identity", "law", errors, tolerances, scales)
-
-
-def linearity(problem: Problem, output_cotangent: Array, seed: int = 0) -> Row:
-    """The pullback of αu + βw is α times that of u plus β times that of w."""
-    rng = np.random.default_rng([seed, 2])
-    u, w = output_cotangent, cotangent(rng, output_cotangent.shape, problem.dtype)
-    a, b = (problem.dtype.type(factor) for factor in (-1.25, 0.7))
-
-    def pulled(arrays: Arrays) -> Arrays:
-        parts = {"u": arrays["cotangent u"], "w": arrays["cotangent w"]}
-        point = {name: array for name, array in arrays.items() if name in problem.arrays}
-        parts["both"] = a * parts["u"] + b * parts["w"]
-        return {f"{part} {name}": g for part, c in parts.items() for name, g in problem.pullback(point, c).items()}
-
-    arrays = {**problem.arrays, "cotangent u": u, "cotangent w": w}
-    base = pulled(arrays)
-    floors = conditioning.rounding(pulled, arrays, base, rng).floor
-    errors, tolerances, scales = {}, {}, {}
-    for name in problem.arrays:
-        parts = [base[f"{part} {name}"].astype(np.float64) for part in ("u", "w", "both")]
-        errors[name] = np.abs(a * parts[0] + b * parts[1] - parts[2])
-        weights = {"u": abs(a), "w": abs(b), "both": 1.0}
-        tolerances[name] = np.sum([c * floors[f"{part} {name}"] for part, c in weights.items()], axis=0)
-        scales[name] = abs(a * parts[0]) + abs(b * parts[1])
-    return worst_row("linearity in the cotangent", "law", errors, tolerances, scales)
-
-
-def zero_cotangent(problem: Problem, output_cotangent: Array) -> Row:
-    """A zero cotangent pulls back to exact zeros."""
-    gradients = problem.pullback(problem.arrays, np.zeros_like(output_cotangent))
-    return _exact("zero cotangent", {name: (g, np.zeros_like(g)) for name, g in gradients.items()})
+RecurrentLaw = Callable[[Sample], Row]
+"""A law of a recurrent model, at a sample of it."""
 
 
 def causality(sample: Sample) -> Row:
-    """The state at t does not depend on later inputs, and a cotangent at t alone reaches no later input. Exact."""
+    """State and output at t do not depend on later inputs, and a cotangent at t reaches no later input. Exact."""
     rng = np.random.default_rng([sample.seed, 3])
     steps = len(sample.x)
     t = (steps - 1) // 2
     future = sample.x.copy()
     future[t + 1 :] = rng.uniform(-1.0, 1.0, future[t + 1 :].shape)
     run, other = sample.run(), sample.run(x=future)
-    pairs = {"h": (run.h[: t + 2], other.h[: t + 2])}
+    pairs = {}
+    if run.h is not None:
+        pairs["h"] = (run.h[: t + 2], other.h[: t + 2])
     if sample.every_step:
+        pairs["y"] = (run.y[: t + 1], other.y[: t + 1])
         dy = np.zeros_like(sample.dy)
         dy[t] = sample.dy[t]
         late = sample.model.backward(run, dy).x[t + 1 :]
         pairs["x"] = (late, np.zeros_like(late))
-    return _exact("causality", pairs)
+    return exact("causality", pairs)
 
 
 def batch_independence(sample: Sample) -> Row:
@@ -120,7 +60,25 @@ def batch_independence(sample: Sample) -> Row:
     if run.h is not None:
         pairs["h"] = (run.h[:, kept], other.h[:, kept])
     reached = {"x": grads.x[:, others], **{f"state {key}": array[others] for key, array in grads.state.items()}}
-    return _exact("batch independence", {**pairs, **{key: (g, np.zeros_like(g)) for key, g in reached.items()}})
+    return exact("batch independence", {**pairs, **{key: (g, np.zeros_like(g)) for key, g in reached.items()}})
+
+
+def batch_permutation(sample: Sample) -> Row:
+    """Permuting the sequences of a batch permutes y, states, dx and dstate, and leaves parameter gradients as they are.
+
+    Up to rounding: the sums over the batch have another order, and a matrix product may treat its last rows apart.
+    """
+    rng = np.random.default_rng([sample.seed, 9])
+    batch = sample.x.shape[1]
+    order = rng.permutation(batch)
+    moved = np.empty(batch, int)
+    moved[order] = np.roll(order, 1)  # one cycle: no sequence stays where it was
+    back = np.argsort(moved)
+    state, dstate = ({key: array[moved] for key, array in given.items()} for given in (sample.state, sample.dstate))
+    other = _everything(sample.at(x=sample.x[:, moved], state=state, dy=sample.dy[..., moved, :], dstate=dstate))
+    for key in other.keys() - sample.params.keys():
+        other[key] = other[key][..., back, :]  # (…, B, n): everything that is no gradient of a parameter
+    return _same_results("permutation of the batch", sample, other, rng, {})
 
 
 def splitting(sample: Sample) -> Row:
@@ -145,6 +103,36 @@ def backend_agreement(sample: Sample, reference: str = "reference") -> Row:
     rng = np.random.default_rng([sample.seed, 6])
     other = _everything(sample.at(backend=reference))
     return _same_results(f"agreement with backend {reference}", sample, other, rng, {})
+
+
+RECURRENT: tuple[RecurrentLaw, ...] = (
+    causality,
+    splitting,
+    batch_independence,
+    batch_permutation,
+    backend_agreement,
+)
+"""All laws of a recurrent model, for ``pytest.mark.parametrize``."""
+
+
+def fitting(sample: Sample) -> tuple[RecurrentLaw, ...]:
+    """The laws of ``RECURRENT`` that this sample can show.
+
+    Those of time need two steps and a model that is causal (``model.causal``, True where it is absent), those of the
+    batch two sequences, that of the backends another one than the reference.
+    """
+    steps, batch, _ = sample.x.shape
+    in_time = steps > 1 and getattr(sample.model, "causal", True)
+    several = batch > 1
+    other = sample.backend != "reference" and not getattr(sample.model, "one_backend", False)
+    shown = {
+        causality: in_time,
+        splitting: in_time,
+        batch_independence: several,
+        batch_permutation: several,
+        backend_agreement: other,
+    }
+    return tuple(law for law in RECURRENT if shown[law])
 
 
 def _everything(sample: Sample) -> Arrays:
@@ -176,13 +164,3 @@ def _same_results(name: str, sample: Sample, other: Arrays, rng: np.random.Gener
     errors = {key: np.abs(base[key].astype(np.float64) - other[key]) for key in base}
     scales = {key: np.maximum(np.abs(base[key]), np.abs(other[key])) for key in base}
     return worst_row(name, "law", errors, tolerances, scales)
-
-
-def _exact(name: str, pairs: dict[str, tuple[Array, Array]]) -> Row:
-    errors = {key: np.abs(np.subtract(*pair, dtype=np.float64)) for key, pair in pairs.items()}
-    scales = {key: np.maximum(*(np.abs(side) for side in pair)) for key, pair in pairs.items()}
-    return worst_row(name, "law", errors, {key: np.zeros(error.shape) for key, error in errors.items()}, scales)
-
-
-def _dot(a: Array, b: Array) -> float:
-    return math.fsum(np.multiply(a, b, dtype=np.float64).ravel())
