@@ -18,7 +18,7 @@ export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-torch test-peers check lint format bench clean
+.PHONY: help demo test test-torch test-peers test-clients mutants check lint format bench clean
 
 help:
 	@echo 'make demo        check every gradient, train an ENRNN on the adding problem, leave figures in demo-run/'
@@ -28,6 +28,8 @@ help:
 	@echo 'make format      let ruff rewrite what it can'
 	@echo 'make test-torch  the tests that compare with PyTorch'
 	@echo 'make test-peers  the tests that compare with Keras, ONNX and ONNX Runtime'
+	@echo 'make test-clients  golden vectors against the clients in C++ and JavaScript (needs g++, nlohmann-json, node)'
+	@echo 'make mutants     change the hand-written passes one operator at a time; list what the quick tests let pass'
 	@echo 'make bench       time the compiled backend next to PyTorch and the parametrizations next to LAPACK'
 	@echo 'make clean       remove .venv, caches and what the demo and the examples wrote'
 
@@ -35,7 +37,7 @@ demo: $(VENV)/.with-cli
 	$(RUN) -m enrnn_ref demo
 
 test: $(VENV)/.with-test
-	$(RUN) -m pytest --ignore=tests/torch --ignore=tests/peers -n $(WORKERS) $(PYTEST_FLAGS)
+	$(RUN) -m pytest --ignore=tests/torch --ignore=tests/peers --ignore=tests/clients -n $(WORKERS) $(PYTEST_FLAGS)
 
 test-torch: $(VENV)/.with-test $(VENV)/.with-torch
 	$(RUN) -m pytest tests/torch $(PYTEST_FLAGS)
@@ -43,8 +45,15 @@ test-torch: $(VENV)/.with-test $(VENV)/.with-torch
 test-peers: $(VENV)/.with-test $(VENV)/.with-peers
 	$(RUN) -m pytest tests/peers $(PYTEST_FLAGS)
 
+test-clients: $(VENV)/.with-test
+	$(RUN) -m pytest tests/clients $(PYTEST_FLAGS)
+
+# Goes on where it was stopped; what is decided lies in .mutants/.
+mutants: $(VENV)/.with-test
+	$(RUN) -m tools.mutants --jobs $(WORKERS)
+
 check: lint $(VENV)/.with-test
-	$(RUN) -m pytest --ignore=tests/torch --ignore=tests/peers -m 'not slow' -n $(WORKERS) $(PYTEST_FLAGS)
+	$(RUN) -m pytest --ignore=tests/torch --ignore=tests/peers --ignore=tests/clients -m 'not slow' -n $(WORKERS) $(PYTEST_FLAGS)
 
 lint: $(VENV)/.with-lint
 	$(RUN) -m ruff check

@@ -13,6 +13,7 @@ from enrnn_ref.cli.compare import compare
 from enrnn_ref.cli.demo import demo
 from enrnn_ref.cli.plot import plot
 from enrnn_ref.cli.train import train
+from enrnn_ref.cli.vectors import vectors
 from enrnn_ref.errors import EnrnnError
 
 # Exit status of every command: 0 done, 1 a check failed, 2 bad use or bad input, 130 stopped by Ctrl-C.
@@ -63,3 +64,4 @@ def root(
 
 for command in (demo, check, train, compare, plot):
     app.command()(command)
+app.add_typer(vectors, name="vectors")

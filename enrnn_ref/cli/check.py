@@ -14,7 +14,7 @@ from enrnn_ref import models as systems
 from enrnn_ref.arrays import choice
 from enrnn_ref.cli.reports import FAILED, report_table
 from enrnn_ref.errors import DataError
-from enrnn_ref.verify import check_model
+from enrnn_ref.verify import Report, check_model, page
 
 # Pairwise distinct sizes, also beside the 7 steps and 6 sequences of the check: no axis can pass for another.
 CHECKED: dict[str, dict[str, Any]] = {
@@ -40,6 +40,9 @@ def check(
     ] = None,
     backend: Annotated[str, typer.Option(help="reference, cpu or cuda.")] = "cpu",
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the reports here.")] = None,
+    html_file: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures here.")
+    ] = None,
 ) -> None:
     """Check the gradients of models: laws, differences, invariants. Exit status 1 when a check does not pass."""
     names = [choice("MODEL", name, tuple(CHECKED)) for name in models or CHECKED]
@@ -53,10 +56,19 @@ def check(
     findings = {verdict: verdict.help for report in reports for verdict in report.findings()}
     for verdict, text in findings.items():
         console.print(f"[bold]{verdict}[/]: {text}\n")
-    if json_file is not None:
-        try:
-            json_file.write_text(json.dumps([report.to_dict() for report in reports], indent=2, allow_nan=False) + "\n")
-        except OSError as error:
-            raise DataError(f"--json {json_file} cannot be written: {error.strerror}.") from error
+    for option, path, form in (("--json", json_file, _json), ("--html", html_file, _html)):
+        if path is not None:
+            try:
+                path.write_text(form(reports), encoding="utf-8")
+            except OSError as error:
+                raise DataError(f"{option} {path} cannot be written: {error.strerror}.") from error
     if not all(report.passed for report in reports):
         raise typer.Exit(FAILED)
+
+
+def _json(reports: list[Report]) -> str:
+    return json.dumps([report.to_dict() for report in reports], indent=2, allow_nan=False) + "\n"
+
+
+def _html(reports: list[Report]) -> str:
+    return page.suite_page("enrnn-ref check", reports)

@@ -169,10 +169,12 @@ class _Spectrum:
 
     def rivals(self, k: int) -> Array:
         """All other eigenvalues but the conjugate of k, which is the same mode."""
-        others = np.delete(np.arange(len(self.values)), k)
+        other = np.ones(len(self.values), bool)
+        other[k] = False
         value = self.values[k]
-        partner = [j for j in others if value.imag != 0.0 and self.values[j] == value.conjugate()][:1]
-        return np.setdiff1d(others, partner)
+        if value.imag != 0.0:
+            other[np.flatnonzero(self.values == value.conjugate())[:1]] = False
+        return np.flatnonzero(other)
 
     def gap(self, k: int) -> float:
         """By how much the second modulus lies below that of k; infinity where there is none."""

@@ -30,11 +30,11 @@ SAMPLES = 16
 
 ORDERS = 0.25
 """√N · ORDERS is how many times the error of a sum of N terms grows when they are added one after the other instead of
-in blocks: a random walk of N roundings, each a quarter of the disturbance (uniform in ±1/2 unit against a whole one)."""
+in blocks: a random walk of N roundings, each a quarter of the disturbance (±1/2 unit uniformly against a whole one)."""
 
 OUTLIER = 64.0
-"""Disturbed runs that move an array this many times more than the calmest one crossed a kink: they say nothing about
-rounding on this side of it."""
+"""Disturbed runs that move an array this many times more than the calmest quarter of them crossed a kink: they say
+nothing about rounding on this side of it."""
 
 NEIGHBOURHOOD = 64.0
 """How far around the point a kink is looked for, in units of rounding."""
@@ -216,7 +216,7 @@ def _spread(point: _Point, truth: Arrays, dtype: np.dtype[Any]) -> Arrays:
         spread[name] = np.zeros(value.shape)
         for part in _slices(value, point.time_axis(name)):
             sizes = np.sqrt(np.mean(np.square(moves[:, *part]).reshape(SAMPLES, -1), axis=1))
-            calm = sizes <= OUTLIER * sizes.min()
+            calm = sizes <= OUTLIER * np.quantile(sizes, 0.25)
             spread[name][part] = moves[calm][:, *part].max(axis=0)
     return spread
 

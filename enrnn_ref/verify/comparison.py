@@ -9,11 +9,12 @@ import numpy as np
 
 from enrnn_ref.arrays import Array, Arrays
 from enrnn_ref.verify import conditioning, differences, sweep
+from enrnn_ref.verify.diagnosis.relations import relations
 from enrnn_ref.verify.effort import Effort
 from enrnn_ref.verify.lines import entry_line
 from enrnn_ref.verify.problem import Problem
 from enrnn_ref.verify.report import Entry, Row
-from enrnn_ref.verify.trees import PARTS
+from enrnn_ref.verify.trees import PARTS, Leaf
 from enrnn_ref.verify.verdicts import Verdict
 
 Exact = Callable[[Arrays, Arrays], Array]
@@ -152,7 +153,7 @@ class Comparison:
         return disagrees
 
     def row(self, told: str = "") -> Row:
-        """The gravest finding, at its worst entries; ``told`` is what else to say of the argument."""
+        """The gravest finding, at its worst entries; ``told`` is what else to say of right and wrong gradients."""
         count = len(self.analytic)
         if not count:
             return Row(self.name, "gradient", Verdict.PASSED, 0.0, 0.0, True, "no entries")
@@ -161,7 +162,8 @@ class Comparison:
         wrong = self.wrong | (outside & np.isfinite(beyond))
         blind = self.unresolved & ~(self.tolerance < self._magnitude()) & ~self.silent & ~self.stationary
         if wrong.any():
-            return self._row(Verdict.WRONG, wrong, f"{self._entries(wrong)} differ{self._sides(wrong & self.kink)}")
+            differ = f"{self._entries(wrong)} differ{self._sides(wrong & self.kink)}"
+            return self._row(Verdict.WRONG, wrong, "; ".join(filter(None, (differ, told))))
         spoiled = ~self.kink & ~np.isfinite(self.tolerance)
         if spoiled.any():
             return self._row(Verdict.NOT_FINITE, spoiled, "the function is not finite around the point")
@@ -175,6 +177,20 @@ class Comparison:
             return self._row(Verdict.VANISHED, blind, f"{self._entries(blind)} below what differences can see")
         by_tangent = f"{self.decided} of {count} entries decided by an exact derivative" if self.decided else ""
         return self._row(Verdict.PASSED, ~self.kink, "; ".join(filter(None, (told, by_tangent))))
+
+    def relations(self) -> tuple[str, ...]:
+        """How the whole gradient is related to the right one, where it is wrong; for the first cotangent."""
+        if len(self._chosen) < math.prod(self.shape) or not self.wrong.any() or self.kink.any():
+            return ()
+        leaf = Leaf((), self.shape[:-1], np.dtype(np.complex128)) if self._complex else None
+        parts = [part[:, 0].reshape(self.shape) for part in (self.analytic, self.numeric, self.tolerance)]
+        analytic, numeric = (
+            np.ascontiguousarray(part) if leaf is None else leaf.restored(np.ascontiguousarray(part))
+            for part in parts[:2]
+        )
+        tolerance = parts[2] if leaf is None else parts[2].max(axis=-1)
+        steps = None if self.time_axis is None else self.shape[self.time_axis]
+        return relations(self.name, analytic, numeric, tolerance, steps=steps)
 
     def _beyond(self) -> Array:
         """How far the analytic value is outside the interval of the one-sided derivatives; NaN at a jump."""

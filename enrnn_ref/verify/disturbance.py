@@ -82,40 +82,58 @@ class _Cell:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cell, name)
 
-    def _moved(self, z: Tuple, states: Tuple, theta: Tuple) -> tuple[Tuple, Tuple]:
-        """z and the states, moved as far as rounding the activations behind them moves what is known of them."""
-        reach = _reach(self._cell, z, states, theta)
-        moved = tuple(
+    def _by(self, arrays: Tuple, reach: Tuple) -> Tuple:
+        return tuple(
             array + np.clip(self._disturbance.signs(array.shape) * far, -_FARTHEST, _FARTHEST)
-            for array, far in zip((*z, *states), reach, strict=True)
+            for array, far in zip(arrays, reach, strict=True)
         )
-        return moved[: len(z)], moved[len(z) :]
+
+    def _moved(self, z: Tuple, states: Tuple, theta: Tuple) -> Tuple:
+        """z, moved as far as rounding the activations behind it moves what is known of it."""
+        return self._by(z, _reach(self._cell, z, states, theta))
 
     def _rounded(self, arrays: Tuple) -> Tuple:
         return tuple(map(self._disturbance.entries, arrays))
 
     def step(self, z: Tuple, states: Tuple, theta: Tuple) -> Tuple:
-        return self._rounded(self._cell.step(*self._moved(z, states, theta), theta))
+        return self._rounded(self._cell.step(self._moved(z, states, theta), states, theta))
 
     def pullback(self, z: Tuple, states: Tuple, theta: Tuple, dstates: Tuple) -> tuple[Tuple, ...]:
-        return tuple(map(self._rounded, self._cell.pullback(*self._moved(z, states, theta), theta, dstates)))
+        moved, at = self._moved(z, states, theta), _memory(self._cell)
+        if at is None:
+            return tuple(map(self._rounded, self._cell.pullback(moved, states, theta, dstates)))
+        # The slope behind the memory is known from the rounded tanh; where the memory itself is a factor, it is known.
+        memory = states[at]
+        (loose,) = self._by((memory,), (_behind_tanh(memory),))
+        dz, direct, dtheta = self._cell.pullback(moved, (*states[:at], loose, *states[at + 1 :]), theta, dstates)
+        forget = self._cell.gate_names.index("f")
+        factor = np.divide(memory, loose, out=np.ones_like(memory), where=loose != 0.0)
+        dz = (*dz[:forget], dz[forget] * factor, *dz[forget + 1 :])
+        return tuple(map(self._rounded, (dz, direct, dtheta)))
 
     def relay(self, z: Tuple, states: Tuple, theta: Tuple) -> Array:
-        return self._disturbance.entries(self._cell.relay(*self._moved(z, states, theta), theta))
+        return self._disturbance.entries(self._cell.relay(self._moved(z, states, theta), states, theta))
 
     def relay_pullback(self, z: Tuple, states: Tuple, theta: Tuple, dq: Array) -> tuple[Tuple, ...]:
-        return tuple(map(self._rounded, self._cell.relay_pullback(*self._moved(z, states, theta), theta, dq)))
+        moved = self._moved(z, states, theta)
+        return tuple(map(self._rounded, self._cell.relay_pullback(moved, states, theta, dq)))
 
 
-def _reach(cell: Cell, z: Tuple, states: Tuple, theta: Tuple) -> list[Array]:
-    """How far, in units of relative rounding, each of z and of the states moves when its activation is rounded.
+def _memory(cell: Cell) -> int | None:
+    """Which state goes out through a tanh; an LSTM's."""
+    lstm = "c" in cell.states and {"f", "o"} <= set(cell.gate_names)
+    return list(cell.states).index("c") if lstm else None
+
+
+def _reach(cell: Cell, z: Tuple, states: Tuple, theta: Tuple) -> Tuple:
+    """How far, in units of relative rounding, each of z moves when the activation behind it is rounded.
 
     For y = f(a), rounding y by a relative u moves a by u·|y / f'(a)|: sinh |a| cosh a behind a tanh, 1 + exp(a) behind
     a sigmoid. Where nothing is known of the activation, an entry is moved by u of itself.
     """
-    reach = [np.abs(array) for array in (*z, *states)]
+    reach = [np.abs(array) for array in z]
     if isinstance(cell, cells.Tanh):
-        return [_behind_tanh(z[0]), *reach[1:]]
+        return (_behind_tanh(z[0]),)
     names = cell.gate_names
     if isinstance(cell, GruAfter):
         behind = {0: z[0], 1: z[1], 2: z[2] + sigmoid_array(z[0]) * z[3]}
@@ -129,10 +147,7 @@ def _reach(cell: Cell, z: Tuple, states: Tuple, theta: Tuple) -> list[Array]:
             reach[gate] = np.maximum(reach[gate], _behind_sigmoid(argument))
         elif names[gate] in ("g", "n", "n input"):
             reach[gate] = np.maximum(reach[gate], _behind_tanh(argument))
-    if "c" in cell.states and names[0] in _SIGMOIDS:  # the memory goes out through a tanh
-        at = len(z) + list(cell.states).index("c")
-        reach[at] = np.maximum(reach[at], _behind_tanh(states[at - len(z)]))
-    return reach
+    return tuple(reach)
 
 
 def _behind_tanh(argument: Array) -> Array:

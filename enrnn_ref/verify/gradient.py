@@ -95,6 +95,7 @@ def check_gradient(
     )
     repeat_tolerance = number("repeat_tolerance", repeat_tolerance)
     settings: dict[str, Any] = {"seed": seed, "directions": directions}
+    diagnosis: tuple[str, ...] = ()
     with single_threaded_blas():
         try:
             problem = from_callables(function, pullback, arguments, tangent)
@@ -104,9 +105,10 @@ def check_gradient(
             _require_axes(plan.time_axes, problem)
             rows, rest = preliminaries(problem, seed, repeat_tolerance)
             if rest is not None:
-                found, way = gradient_rows(rest, plan)
-                rows, settings = rows + found, settings | {"numeric values": way}
-    return Report("check_gradient", tuple(rows), settings)
+                found = gradient_rows(rest, plan)
+                rows, settings = rows + found.rows, settings | {"numeric values": found.way}
+                diagnosis = found.diagnosis
+    return Report("check_gradient", tuple(rows), settings, diagnosis)
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,15 @@ class Plan:
     entries: int | None = None
     time_axes: Mapping[str, int] = field(default_factory=dict)
     progress: Progress | None = None
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rows of gradients, how the numeric values were had, and how wrong gradients are related to the right ones."""
+
+    rows: list[Row]
+    way: str
+    diagnosis: tuple[str, ...]
 
 
 def preliminaries(problem: Problem, seed: int, repeat_tolerance: float = 0.0) -> tuple[list[Row], Problem | None]:
@@ -137,8 +148,8 @@ def draw_cotangents(problem: Problem, count: int, seed: int) -> Array:
     return cotangent(np.random.default_rng([seed, 0]), (count, problem.size), problem.dtype)
 
 
-def gradient_rows(problem: Problem, plan: Plan) -> tuple[list[Row], str]:
-    """Every argument's gradient against its slopes, and how the slopes were had."""
+def gradient_rows(problem: Problem, plan: Plan) -> Found:
+    """Every argument's gradient against its slopes."""
     rng = np.random.default_rng([plan.seed, 7])
     cotangents = draw_cotangents(problem, plan.directions, plan.seed)
     base = problem.function(problem.arrays)
@@ -175,7 +186,7 @@ def gradient_rows(problem: Problem, plan: Plan) -> tuple[list[Row], str]:
     twin = twins.find(problem.twins, problem.arrays, base, slopes, cotangents, floor)
     chosen = {name: _chosen(array.size, plan.entries, rng) for name, array in problem.arrays.items()}
     effort = Effort(problem, sum(map(len, chosen.values())), plan.progress)
-    rows = []
+    rows, diagnosis = [], []
     for name in problem.arrays:
         comparison = Comparison(
             problem,
@@ -193,11 +204,12 @@ def gradient_rows(problem: Problem, plan: Plan) -> tuple[list[Row], str]:
             time_axis=plan.time_axes.get(name),
         )
         row = comparison.row(projections[name].told)
+        diagnosis += comparison.relations()
         if row.passed and projections[name].wrong and len(chosen[name]) < problem.arrays[name].size:
             told = "a random projection of all entries differs; none of those compared does"
             row = replace(row, verdict=Verdict.WRONG, passed=False, detail=told)
         rows.append(row)
-    return rows, twin.name if twin else "extrapolated differences"
+    return Found(rows, twin.name if twin else "extrapolated differences", tuple(diagnosis))
 
 
 def _chosen(size: int, entries: int | None, rng: np.random.Generator) -> Array:

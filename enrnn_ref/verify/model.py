@@ -18,7 +18,8 @@ from enrnn_ref.parametrizations.base import Value
 from enrnn_ref.parametrizations.coupled_blocks import BlockValue
 from enrnn_ref.parametrizations.eigenvalue_normalized import NormalizedValue
 from enrnn_ref.verify import conditioning, laws
-from enrnn_ref.verify.gradient import Plan, gradient_rows, preliminaries
+from enrnn_ref.verify.agreement import agreement
+from enrnn_ref.verify.gradient import Found, Plan, gradient_rows, preliminaries
 from enrnn_ref.verify.problem import Problem
 from enrnn_ref.verify.report import Report, Row, worst_row
 from enrnn_ref.verify.sample import Model, Sample, draw
@@ -36,6 +37,7 @@ def check_model(
     params: Mapping[str, Array] | None = None,
     x: Array | None = None,
     state: Mapping[str, Array] | None = None,
+    reference: models.Model | None = None,
 ) -> Report:
     """Check every gradient of a recurrent model, the user's own included.
 
@@ -60,6 +62,10 @@ def check_model(
     dtype : float64 or float32
     params, x, state : optional
         The point, where it should not be drawn; of dtype ``dtype``.
+    reference : Model, optional
+        The model of this package that ``model`` is meant to be, with the same names and shapes. Adds a comparison with
+        its values and gradients, and looks for the mistake where they differ
+        (:mod:`~enrnn_ref.verify.diagnosis`).
 
     Returns
     -------
@@ -76,12 +82,13 @@ def check_model(
         )
         problem = sample.problem()
         rows, rest = preliminaries(problem, seed)
+        told: tuple[str, ...] = ()
         if rest is not None:
             rows += _recurrent_laws(sample)
-            single = problem.dtype == np.float32
-            rows += _against_float64(sample, rest) if single else _against_differences(sample, rest)
+            found = _gradients(sample, rest)
+            rows, told = rows + found.rows, found.diagnosis
             if getattr(model, "initial_state", False):
-                rows += _learned_start(sample.at(state={}), single=single)
+                rows += _learned_start(sample.at(state={}))
     steps, batch, _ = sample.x.shape
     settings: dict[str, Any] = {"seed": seed, "backend": backend, "steps": steps, "batch": batch}
     if isinstance(model, models.Model):
@@ -94,7 +101,11 @@ def check_model(
                     f"{prefix}eigenvalue gap": f"{pair.gap:.3g}",
                     f"{prefix}eigenvalue condition": f"{pair.condition:.3g}",
                 }
-    return Report(f"{type(model).__name__} in {problem.dtype}", tuple(rows), settings)
+    if reference is not None:
+        beside = _agreement(reference, sample)
+        rows += [replace(row, name=f"{row.name} (reference)") for row in beside.rows]
+        told = beside.diagnosis or told
+    return Report(f"{type(model).__name__} in {problem.dtype}", tuple(rows), settings, told)
 
 
 def _recurrent_laws(sample: Sample) -> list[Row]:
@@ -110,15 +121,23 @@ def _recurrent_laws(sample: Sample) -> list[Row]:
     return rows
 
 
-def _learned_start(sample: Sample, *, single: bool) -> list[Row]:
+def _learned_start(sample: Sample) -> list[Row]:
     """The rows of a run that is given no state, where the trained initial state has its gradient."""
-    problem = sample.problem()
-    rows = _against_float64(sample, problem) if single else _against_differences(sample, problem)
+    rows = _gradients(sample, sample.problem()).rows
     return [replace(row, name=f"{row.name} (learned start)") for row in rows]
 
 
-def _against_differences(sample: Sample, problem: Problem) -> list[Row]:
-    return gradient_rows(problem, Plan(1, sample.seed, time_axes={"x": 0}))[0]
+def _agreement(reference: models.Model, sample: Sample) -> Report:
+    """The sample's values and gradients beside those of the reference."""
+    point = (sample.params, sample.x, sample.state, sample.dy, sample.dstate)
+    return agreement(reference, *point, sample.everything(), title=type(sample.model).__name__)
+
+
+def _gradients(sample: Sample, problem: Problem) -> Found:
+    """The rows of all gradients: by differences in float64, by the float64 gradients in float32."""
+    if problem.dtype == np.float32:
+        return Found(_against_float64(sample, problem), "float64", ())
+    return gradient_rows(problem, Plan(1, sample.seed, time_axes={"x": 0}))
 
 
 def _against_float64(sample: Sample, problem: Problem) -> list[Row]:

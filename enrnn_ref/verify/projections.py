@@ -13,6 +13,10 @@ from enrnn_ref.verify.lines import direction_line, typical
 from enrnn_ref.verify.problem import Problem
 
 
+_SMOOTH = 1.75
+"""From this order on the remainder of a right gradient is believed to be that of a smooth function."""
+
+
 @dataclass(frozen=True)
 class Projection:
     """One argument's gradient along a random direction of it; M cotangents.
@@ -43,8 +47,9 @@ class Projection:
 
     @property
     def told(self) -> str:
-        """For the report."""
-        return "" if math.isnan(self.order) else f"Taylor order {self.order:.2f}"
+        """For the report: the order, unless kinks along the direction or rounding have taken its meaning."""
+        meaningful = self.wrong or self.order >= _SMOOTH
+        return f"Taylor order {self.order:.2f}" if meaningful and not math.isnan(self.order) else ""
 
 
 def project(

@@ -117,6 +117,12 @@ class Sample:
         """Everything a gradient is taken for, under one name each."""
         return {**self.params, "x": self.x, **{f"state {key}": array for key, array in self.state.items()}}
 
+    def everything(self) -> Arrays:
+        """Output, final state and gradients, under the names that reports and golden vectors use."""
+        run = self.run()
+        final = {f"final {key}": array for key, array in run.state.items()}
+        return {"y": run.y, **final, **gradient_arrays(self.model.backward(run, self.dy, self.dstate))}
+
     def problem(self) -> Problem:
         """The model as a function of :meth:`arrays`, its output the concatenation of y and the final state.
 

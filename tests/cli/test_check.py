@@ -58,6 +58,14 @@ def test_writes_json(tmp_path):
     assert {"recurrent", "x", "state h"} <= {row["name"] for row in reports[0]["rows"]}
 
 
+def test_writes_a_page(tmp_path):
+    path = tmp_path / "report.html"
+    assert run("rnn", "--html", str(path)).exit_code == 0
+    text = path.read_text(encoding="utf-8")
+    assert "RNN in float64" in text
+    assert "<svg" in text
+
+
 def test_a_failed_check_is_status_1_and_says_where(monkeypatch, tmp_path):
     right = Free.pullback
 
@@ -81,6 +89,7 @@ def test_a_failed_check_is_status_1_and_says_where(monkeypatch, tmp_path):
         (["rnn", "--backend", "gpu"], ["backend", "gpu"]),
         (["rnn", "--backend", "cuda"], ["cuda"]),
         (["rnn", "--json", "no/such/folder/report.json"], ["--json", "no/such/folder"]),
+        (["rnn", "--html", "no/such/folder/report.html"], ["--html", "no/such/folder"]),
     ],
 )
 def test_bad_use_is_status_2_in_one_line(arguments, names):

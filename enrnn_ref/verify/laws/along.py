@@ -17,7 +17,7 @@ from enrnn_ref.linalg.threads import single_threaded_blas
 from enrnn_ref.verify import conditioning, differences
 from enrnn_ref.verify.laws.directions import Direction, Kind
 from enrnn_ref.verify.laws.rows import dot
-from enrnn_ref.verify.problem import Problem
+from enrnn_ref.verify.problem import ContractError, Problem
 from enrnn_ref.verify.report import Entry, Row
 from enrnn_ref.verify.sample import cotangent
 from enrnn_ref.verify.verdicts import Verdict
@@ -67,9 +67,8 @@ def structured(problem: Problem, name: str, kind: Kind, *, most: int = 256, seed
     def line(direction: Direction) -> Callable[[float], Array]:
         return lambda h: _value(problem, {**problem.arrays, name: direction.move(h)}, base)
 
-    slopes = [
-        differences.slope(line(direction), base, u[np.newaxis], responses, direction.scale, 0.0) for direction in chosen
-    ]
+    with np.errstate(all="ignore"):  # a long step may leave the domain of the function
+        slopes = [differences.slope(line(d), base, u[np.newaxis], responses, d.scale, 0.0) for d in chosen]
     title = f"{name} along {_words(kind)} directions"
     return _Finding(title, [d.index for d in chosen], analytic, floor, scale, slopes).row()
 
@@ -196,11 +195,10 @@ def _inner_products(
 
 
 def _value(problem: Problem, arrays: Arrays, base: Array) -> Array:
-    """The function; NaN where a long step leads out of its domain."""
+    """The function; NaN where it has no value."""
     try:
-        with np.errstate(all="ignore"):
-            return problem.function(arrays)
-    except (ArithmeticError, ValueError):
+        return problem.function(arrays)
+    except (ArithmeticError, ValueError, ContractError):
         return np.full(base.shape, np.nan)
 
 

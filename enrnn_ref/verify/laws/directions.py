@@ -14,6 +14,7 @@ import numpy as np
 
 from enrnn_ref.arrays import Array, integer
 from enrnn_ref.errors import ShapeError
+from enrnn_ref.verify.lines import typical
 
 
 @dataclass(frozen=True)
@@ -109,8 +110,7 @@ def _pairs(matrix: Array) -> Iterator[tuple[int, int]]:
 
 def _straight(index: tuple[int, ...], matrix: Array, tangent: Array) -> Direction:
     """Along a line, for a structure that is a linear space."""
-    typical = math.sqrt(float(np.mean(np.square(matrix)))) or 1.0
-    return Direction(index, tangent, lambda h: matrix + h * tangent, typical)
+    return Direction(index, tangent, lambda h: matrix + h * tangent, typical(matrix) or 1.0)
 
 
 def _rotation(matrix: Array, i: int, j: int) -> Callable[[float], Array]:

@@ -77,8 +77,9 @@ class FunctionModel:
 
     def backward(self, run: Any, dy: Array, dstate: Arrays | None = None) -> Any:
         """→ params, x, state."""
-        dparams, dx, start = self._backward(*run.given, dy, self._start(run.given[1], dstate))
-        return SimpleNamespace(params=dparams, x=dx, state=start)
+        params, x, start = run.given
+        dparams, dx, dstart = self._backward(params, x, start, dy, self._start(x, dstate))
+        return SimpleNamespace(params=dparams, x=dx, state=dstart)
 
     def _push(
         self,

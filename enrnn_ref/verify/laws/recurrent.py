@@ -9,11 +9,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from enrnn_ref.arrays import Arrays
+from enrnn_ref.arrays import Array, Arrays
 from enrnn_ref.verify import conditioning
 from enrnn_ref.verify.laws.rows import exact
 from enrnn_ref.verify.report import Row, worst_row
-from enrnn_ref.verify.sample import Sample, gradient_arrays
+from enrnn_ref.verify.sample import Sample
+
+ALONE = 8
+"""How many sequences of a batch are tried against the others."""
 
 RecurrentLaw = Callable[[Sample], Row]
 """A law of a recurrent model, at a sample of it."""
@@ -40,11 +43,20 @@ def causality(sample: Sample) -> Row:
 
 
 def batch_independence(sample: Sample) -> Row:
-    """A sequence does not see the others of its batch, forward or backward. Exact; needs a batch of two at least."""
+    """A sequence does not see the others of its batch, forward or backward. Exact; needs a batch of two at least.
+
+    Tried for every sequence, or for ``ALONE`` of them in a larger batch.
+    """
     rng = np.random.default_rng([sample.seed, 4])
-    batch = sample.x.shape[1]
-    kept = batch // 2
-    others = np.arange(batch) != kept
+    pairs = {}
+    for kept in rng.permutation(sample.x.shape[1])[:ALONE]:
+        pairs |= {f"{key} of sequence {kept}": pair for key, pair in _beside_others(sample, int(kept), rng).items()}
+    return exact("batch independence", pairs)
+
+
+def _beside_others(sample: Sample, kept: int, rng: np.random.Generator) -> dict[str, tuple[Array, Array]]:
+    """What must be equal when one sequence keeps its input, state and cotangents, and the others do not."""
+    others = np.arange(sample.x.shape[1]) != kept
     x = sample.x.copy()
     x[:, others] = rng.uniform(-1.0, 1.0, x[:, others].shape)
     state = {key: array.copy() for key, array in sample.state.items()}
@@ -60,7 +72,7 @@ def batch_independence(sample: Sample) -> Row:
     if run.h is not None:
         pairs["h"] = (run.h[:, kept], other.h[:, kept])
     reached = {"x": grads.x[:, others], **{f"state {key}": array[others] for key, array in grads.state.items()}}
-    return exact("batch independence", {**pairs, **{key: (g, np.zeros_like(g)) for key, g in reached.items()}})
+    return {**pairs, **{key: (g, np.zeros_like(g)) for key, g in reached.items()}}
 
 
 def batch_permutation(sample: Sample) -> Row:
@@ -75,7 +87,7 @@ def batch_permutation(sample: Sample) -> Row:
     moved[order] = np.roll(order, 1)  # one cycle: no sequence stays where it was
     back = np.argsort(moved)
     state, dstate = ({key: array[moved] for key, array in given.items()} for given in (sample.state, sample.dstate))
-    other = _everything(sample.at(x=sample.x[:, moved], state=state, dy=sample.dy[..., moved, :], dstate=dstate))
+    other = sample.at(x=sample.x[:, moved], state=state, dy=sample.dy[..., moved, :], dstate=dstate).everything()
     for key in other.keys() - sample.params.keys():
         other[key] = other[key][..., back, :]  # (…, B, n): everything that is no gradient of a parameter
     return _same_results("permutation of the batch", sample, other, rng, {})
@@ -101,7 +113,7 @@ def splitting(sample: Sample) -> Row:
 def backend_agreement(sample: Sample, reference: str = "reference") -> Row:
     """Values and gradients equal those of the readable backend, up to rounding."""
     rng = np.random.default_rng([sample.seed, 6])
-    other = _everything(sample.at(backend=reference))
+    other = sample.at(backend=reference).everything()
     return _same_results(f"agreement with backend {reference}", sample, other, rng, {})
 
 
@@ -135,13 +147,6 @@ def fitting(sample: Sample) -> tuple[RecurrentLaw, ...]:
     return tuple(law for law in RECURRENT if shown[law])
 
 
-def _everything(sample: Sample) -> Arrays:
-    """Values and gradients of a sample."""
-    run = sample.run()
-    final = {f"final {key}": array for key, array in run.state.items()}
-    return {"y": run.y, **final, **gradient_arrays(sample.model.backward(run, sample.dy, sample.dstate))}
-
-
 def _same_results(name: str, sample: Sample, other: Arrays, rng: np.random.Generator, terms: Arrays) -> Row:
     """Compare ``other`` with the sample's values and gradients within what rounding does to them.
 
@@ -154,7 +159,7 @@ def _same_results(name: str, sample: Sample, other: Arrays, rng: np.random.Gener
         dstate = {key: arrays[f"cotangent state {key}"] for key in sample.dstate}
         params = {key: arrays[key] for key in sample.params}
         dy = arrays["cotangent y"]
-        return _everything(sample.at(params=params, x=arrays["x"], state=state, dy=dy, dstate=dstate))
+        return sample.at(params=params, x=arrays["x"], state=state, dy=dy, dstate=dstate).everything()
 
     arrays = {**sample.arrays(), **cotangents}
     base = evaluate(arrays)

@@ -190,7 +190,7 @@ def _told(ratios: Array) -> str:
     worst = float(filled[index])
     if worst < 0.0:
         return f"None of {plural(ratios.size, 'entry')} was compared."
-    place = f"the worst is {index_text(index)}" if index else "it"
+    place = f"the worst, {index_text(index)}," if index else "it"
     return f"{beyond} of {plural(ratios.size, 'entry')} beyond tolerance; {place} has error / tolerance {small(worst)}."
 
 

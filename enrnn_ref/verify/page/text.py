@@ -10,8 +10,8 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 
 
 def escaped(value: object) -> str:
-    """The value's text, safe between tags and inside quotes; what no document may hold becomes U+FFFD."""
-    return escape(_UNPRINTABLE.sub("\ufffd", str(value)), quote=True)
+    """The value's text, safe between tags; what no document may hold becomes U+FFFD."""
+    return escape(_UNPRINTABLE.sub("\ufffd", str(value)), quote=False)
 
 
 def number(value: complex | None) -> str:

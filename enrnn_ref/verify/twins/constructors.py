@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
@@ -23,9 +22,12 @@ def dual_constructors(trace: Trace, precision: Any) -> Iterator[None]:
     are replaced, for the time of one call, in the whole process: a function in another thread that fills an array of
     its own meanwhile gets dual arrays too.
     """
-    replaced = {name: _maker(getattr(np, name), trace, precision) for name in _MAKERS}
+    replaced: dict[str, Callable[..., Any]] = {name: _maker(getattr(np, name), trace, precision) for name in _MAKERS}
     replaced |= {name: _converter(getattr(np, name), trace) for name in _CONVERTERS}
-    with mock.patch.multiple(np, **replaced):
+    with contextlib.ExitStack() as stack:
+        for name, function in replaced.items():
+            stack.callback(setattr, np, name, getattr(np, name))
+            setattr(np, name, function)
         yield
 
 
@@ -42,18 +44,13 @@ def _maker(original: Callable[..., Any], trace: Trace, precision: Any) -> Callab
 
 
 def _converter(original: Callable[..., Any], trace: Trace) -> Callable[..., Any]:
-    def convert(first: Any, dtype: Any = None, *arguments: Any, **options: Any) -> Any:
+    copies = original is np.array
+
+    def convert(first: Any, dtype: Any = None, **options: Any) -> Any:
         if not contains(first):
-            return (
-                original(first, dtype, *arguments, **options)
-                if dtype is not None
-                else original(first, *arguments, **options)
-            )
+            return original(first, dtype, **options)
         whole = joined(first, trace)
         whole = whole if dtype is None else whole.astype(dtype)
-        return whole.copy() if original is _ORIGINAL_ARRAY else whole
+        return whole.copy() if copies else whole
 
     return convert
-
-
-_ORIGINAL_ARRAY = np.array

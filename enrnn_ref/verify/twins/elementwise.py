@@ -83,7 +83,8 @@ def _absolute(trace: Trace, x: Dual) -> Dual:
 def _sign(trace: Trace, x: Dual) -> Dual:
     trace.compare(x.value, 0.0)
     if np.iscomplexobj(x.value):
-        return x / _absolute(trace, x)
+        direction: Dual = x / _absolute(trace, x)
+        return direction
     return Dual(np.sign(x.value), np.zeros_like(x.tangent), trace)
 
 
@@ -118,7 +119,7 @@ def _expit(x: Array) -> Array:
 
 
 _ONE = np.float64(1.0)
-UFUNCS |= (
+_RULES: dict[str, Rule] = (
     {
         "positive": _unary(np.positive, lambda x, y: _ONE),
         "negative": _unary(np.negative, lambda x, y: -_ONE),
@@ -180,3 +181,4 @@ UFUNCS |= (
     }
     | {ufunc.__name__: _constant(ufunc) for ufunc in (np.isfinite, np.isnan, np.isinf, np.signbit, np.logical_not)}
 )
+UFUNCS |= _RULES
