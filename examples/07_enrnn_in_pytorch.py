@@ -17,7 +17,7 @@ import enrnn_ref as er
 class ENRNN(torch.nn.Module):
     """h_t = modReLU(R h_{t-1} + U x_t; b) with R = [[W_L, C], [0, T / (ρ(T) + ε)]] (Helfrich and Ye, AAAI 2020).
 
-    W_L = (I + A)⁻¹ (I - A) D is orthogonal, A skew-symmetric, D = diag(±1) with ``negative_ones`` entries -1 at its end.
+    W_L = (I + A)⁻¹ (I - A) D is orthogonal, A skew-symmetric, D = diag(±1) with its last ``negative_ones`` entries -1.
     ``forward(x, state)``: x (T, B, I), state (B, L + S) → all states (T, B, L + S), and the last one.
     """
 
@@ -48,7 +48,9 @@ class ENRNN(torch.nn.Module):
         if self.mistake:
             radius = radius.detach()
         short = self.short / (radius + self.eps)
-        return torch.cat([torch.cat([long, self.coupling], 1), torch.cat([torch.zeros_like(self.coupling.T), short], 1)])
+        return torch.cat(
+            [torch.cat([long, self.coupling], 1), torch.cat([torch.zeros_like(self.coupling.T), short], 1)]
+        )
 
     def forward(self, x, state):
         R = self.recurrent_matrix()
@@ -68,4 +70,6 @@ if __name__ == "__main__":
     print(f"\n{'array':<10}{'entry':>10}{'PyTorch':>20}{'enrnn_ref':>20}{'relative error':>16}")
     for row in report.rows:
         entry = ",".join(map(str, row.index))
-        print(f"{row.name.replace(' ', '_'):<10}{entry:>10}{row.analytic:>20.12f}{row.numeric:>20.12f}{row.error:>16.1e}")
+        print(
+            f"{row.name.replace(' ', '_'):<10}{entry:>10}{row.analytic:>20.12f}{row.numeric:>20.12f}{row.error:>16.1e}"
+        )

@@ -3,8 +3,8 @@
     python examples/08_enrnn_in_jax.py             (needs JAX: pip install jax)
     python examples/08_enrnn_in_jax.py --mistake   the spectral radius is taken for a constant, and found out
 
-Copy the functions: they need JAX alone. JAX differentiates eigenvalues of a nonsymmetric matrix, real or complex, though
-not its eigenvectors; eigenvalues are all that the spectral radius needs. It computes them on the CPU.
+Copy the functions: they need JAX alone. JAX differentiates the eigenvalues of a nonsymmetric matrix, real or
+complex, though not its eigenvectors; eigenvalues are all that the spectral radius needs.
 """
 
 import sys
@@ -34,7 +34,7 @@ def recurrent_matrix(params):
 
 
 def enrnn(params, x, state):
-    """h_t = modReLU(R h_{t-1} + U x_t; b): x (T, B, I), state {"h": (B, n)} → all states (T, B, n), and the last one."""
+    """h_t = modReLU(R h_{t-1} + U x_t; b): x (T, B, I), state {"h": (B, n)} → all states (T, B, n), and the last."""
     R = recurrent_matrix(params)
 
     def step(h, x_t):
@@ -55,4 +55,6 @@ if __name__ == "__main__":
     print(f"\n{'array':<10}{'entry':>10}{'JAX':>20}{'enrnn_ref':>20}{'relative error':>16}")
     for row in report.rows:
         entry = ",".join(map(str, row.index))
-        print(f"{row.name.replace(' ', '_'):<10}{entry:>10}{row.analytic:>20.12f}{row.numeric:>20.12f}{row.error:>16.1e}")
+        print(
+            f"{row.name.replace(' ', '_'):<10}{entry:>10}{row.analytic:>20.12f}{row.numeric:>20.12f}{row.error:>16.1e}"
+        )

@@ -49,11 +49,13 @@ OWNERS = {
     "matplotlib": {"plotting"},
     "typer": {"cli", "__main__.py"},
     "rich": {"cli"},
-    "jax": set(),
+    "jax": {"verify"},
     "torch": {"verify"},
-    "keras": set(),
-    "onnx": set(),
-    "onnxruntime": set(),
+    "keras": {"verify"},
+    "onnx": {"verify"},
+    "onnxruntime": {"verify"},
+    "mpmath": {"verify/vectors/oracle/arithmetic.py"},
+    "jsonschema": {"verify/vectors/schema.py"},
     "pickle": set(),
 }
 
@@ -167,6 +169,7 @@ def test_importing_the_package_loads_numpy_and_scipy_only():
     loaded = _modules_loaded_by("import enrnn_ref")
     assert {"numpy", "scipy", "enrnn_ref"} <= loaded
     heavy = {"numba", "llvmlite", "jax", "torch", "matplotlib", "typer", "rich", "sklearn", "safetensors"}
+    heavy |= {"mpmath", "jsonschema", "keras", "onnx", "onnxruntime", "unittest"}
     assert not loaded & heavy
 
 

@@ -1,4 +1,4 @@
-"""Verification of gradients, ours and other people's: checks with verdicts, laws, golden vectors, adapters, diagnosis."""
+"""Verification of gradients, ours and other people's: verdicts, laws, golden vectors, adapters, diagnosis."""
 
 from enrnn_ref.verify import adapters as adapters
 from enrnn_ref.verify import diagnosis as diagnosis

@@ -186,7 +186,9 @@ def gradient_rows(problem: Problem, plan: Plan) -> Found:
     twin = twins.find(problem.twins, problem.arrays, base, slopes, cotangents, floor)
     chosen = {name: _chosen(array.size, plan.entries, rng) for name, array in problem.arrays.items()}
     effort = Effort(problem, sum(map(len, chosen.values())), plan.progress)
-    rows, diagnosis = [], []
+    exact = None if twin is None else twin.slope
+    rows: list[Row] = []
+    diagnosis: list[str] = []
     for name in problem.arrays:
         comparison = Comparison(
             problem,
@@ -197,7 +199,7 @@ def gradient_rows(problem: Problem, plan: Plan) -> Found:
             base,
             cotangents,
             responses,
-            exact=twin and (lambda arrays, directions: twin.derivative(arrays, directions)[1]),
+            exact=exact,
             tied=twin is not None and twin.trace.tied,
             chosen=chosen[name],
             effort=effort,

@@ -20,7 +20,7 @@ def entry_line(
 
     def line(h: float) -> Array:
         moved[name][index] = at + h
-        return _value(problem, moved, base)
+        return value(problem, moved, base)
 
     return line, max(abs(at), typical(array)) or 1.0
 
@@ -29,7 +29,7 @@ def direction_line(problem: Problem, name: str, direction: Array, base: Array) -
     """h → the output with one array moved by h times ``direction``."""
 
     def line(h: float) -> Array:
-        return _value(problem, {**problem.arrays, name: problem.arrays[name] + h * direction}, base)
+        return value(problem, {**problem.arrays, name: problem.arrays[name] + h * direction}, base)
 
     return line
 
@@ -39,7 +39,7 @@ def typical(array: Array) -> float:
     return float(np.sqrt(np.mean(np.square(array)))) if array.size else 0.0
 
 
-def _value(problem: Problem, arrays: dict[str, Array], base: Array) -> Array:
+def value(problem: Problem, arrays: dict[str, Array], base: Array) -> Array:
     """Far from the point the function may overflow or leave its domain: such a step tells nothing."""
     try:
         with np.errstate(all="ignore"):

@@ -11,15 +11,11 @@ import numpy.typing as npt
 
 from enrnn_ref import models
 from enrnn_ref.arrays import Array
-from enrnn_ref.linalg.eigenpair import Eigenpair
 from enrnn_ref.linalg.threads import single_threaded_blas
-from enrnn_ref.models import Recurrence
-from enrnn_ref.parametrizations.base import Value
-from enrnn_ref.parametrizations.coupled_blocks import BlockValue
-from enrnn_ref.parametrizations.eigenvalue_normalized import NormalizedValue
 from enrnn_ref.verify import conditioning, laws
 from enrnn_ref.verify.agreement import agreement
 from enrnn_ref.verify.gradient import Found, Plan, gradient_rows, preliminaries
+from enrnn_ref.verify.laws.invariants import leader
 from enrnn_ref.verify.problem import Problem
 from enrnn_ref.verify.report import Report, Row, worst_row
 from enrnn_ref.verify.sample import Model, Sample, draw
@@ -84,7 +80,7 @@ def check_model(
         rows, rest = preliminaries(problem, seed)
         told: tuple[str, ...] = ()
         if rest is not None:
-            rows += _recurrent_laws(sample)
+            rows += [law(sample) for law in laws.fitting(sample)]
             found = _gradients(sample, rest)
             rows, told = rows + found.rows, found.diagnosis
             if getattr(model, "initial_state", False):
@@ -94,8 +90,9 @@ def check_model(
     if isinstance(model, models.Model):
         for prefix, recurrence, own, buffers in model.recurrences(sample.params):
             value = recurrence.evaluate(own, buffers)
-            pair = _leader(value)
-            rows.append(_invariant(prefix, recurrence, value, pair, problem.dtype))
+            promise = laws.promise(value)
+            rows.append(replace(promise, name=f"{prefix}{promise.name}"))
+            pair = leader(value)
             if pair is not None:
                 settings |= {
                     f"{prefix}eigenvalue gap": f"{pair.gap:.3g}",
@@ -106,19 +103,6 @@ def check_model(
         rows += [replace(row, name=f"{row.name} (reference)") for row in beside.rows]
         told = beside.diagnosis or told
     return Report(f"{type(model).__name__} in {problem.dtype}", tuple(rows), settings, told)
-
-
-def _recurrent_laws(sample: Sample) -> list[Row]:
-    """The laws that this sample can show: those of time need two steps, that of the batch two sequences."""
-    steps, batch, _ = sample.x.shape
-    rows = []
-    if steps > 1 and getattr(sample.model, "causal", True):
-        rows += [laws.causality(sample), laws.splitting(sample)]
-    if batch > 1:
-        rows.append(laws.batch_independence(sample))
-    if sample.backend != "reference":
-        rows.append(laws.backend_agreement(sample))
-    return rows
 
 
 def _learned_start(sample: Sample) -> list[Row]:
@@ -164,20 +148,3 @@ def _against_float64(sample: Sample, problem: Problem) -> list[Row]:
             row = replace(row, analytic=float(value[row.index]), numeric=float(wide[name][row.index]))
         rows.append(row)
     return rows
-
-
-def _leader(value: Value) -> Eigenpair | None:
-    """The leading eigenpair that the parametrization divides by, if it does."""
-    if isinstance(value, BlockValue):
-        return _leader(value.short)
-    return value.eigenpair if isinstance(value, NormalizedValue) else None
-
-
-def _invariant(prefix: str, model: Recurrence, value: Value, pair: Eigenpair | None, dtype: np.dtype[Any]) -> Row:
-    """The promise of the parametrization, within n units in the last place times the condition of the eigenvalue."""
-    error = model.parametrization.violation(value)
-    condition = 1.0 if pair is None else pair.condition
-    tolerance = conditioning.SAFETY * model.hidden_size * conditioning.unit(dtype) * condition
-    verdict = Verdict.PASSED if error <= tolerance else Verdict.WRONG
-    name = type(model.parametrization).__name__
-    return Row(f"{prefix}invariant of {name}", "invariant", verdict, error, tolerance, verdict is Verdict.PASSED)

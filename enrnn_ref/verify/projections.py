@@ -12,7 +12,6 @@ from enrnn_ref.verify import conditioning, differences, sweep
 from enrnn_ref.verify.lines import direction_line, typical
 from enrnn_ref.verify.problem import Problem
 
-
 _SMOOTH = 1.75
 """From this order on the remainder of a right gradient is believed to be that of a smooth function."""
 

@@ -156,7 +156,8 @@ class Sample:
             result = self.model.tangent(params, x, dparams, dx=dx, backend=self.backend, **start)
             return flatten(result.y, result.state)
 
-        return Problem(self.arrays(), self.cotangent().size, function, pullback, tangent)
+        known = getattr(self.model, "tangent", None) is not None
+        return Problem(self.arrays(), self.cotangent().size, function, pullback, tangent if known else None)
 
 
 def draw(

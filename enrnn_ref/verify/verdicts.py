@@ -31,9 +31,9 @@ _HELP = {
         "tolerance follows from the error estimate of the differences and from how far rounding moves the value."
     ),
     Verdict.WRONG: (
-        "The error is larger than differences and rounding together can explain, and the function is smooth here: the "
-        "two one-sided derivatives agree with each other and disagree with the analytic value. Look at the worst "
-        "entry: a factor of 2, a sign, a zero or the value of a neighbour usually names the mistake."
+        "The error is larger than rounding and the error of the numeric value together can explain, and no kink is the "
+        "reason. Look at the worst entry: a factor of 2, a sign, a zero or the value of a neighbour usually names the "
+        "mistake; where one of the catalogue explains all numbers, the diagnosis names it."
     ),
     Verdict.KINK: (
         "The two one-sided derivatives differ by more than their errors at every step size, so there is no derivative "

@@ -55,3 +55,20 @@ def test_products_over_time_whatever_the_batch(name, batch):
     np.testing.assert_allclose(backend.affine(x, weight, np.ones(3)), np.einsum("tbi,oi->tbo", x, weight) + 1, **close)
     np.testing.assert_allclose(backend.correlate(dz, x), np.einsum("tbo,tbi->oi", dz, x), **close)
     np.testing.assert_allclose(backend.total(dz), dz.sum(axis=(0, 1)), **close)
+
+
+def test_blocks_cover_the_states():
+    assert er.LSTM(2, 4, projection_size=3).blocks == {"all": slice(0, 3)}
+    assert er.ENRNN(2, 3, 4).blocks == {"long": slice(0, 3), "short": slice(3, 7)}
+
+
+@pytest.mark.parametrize("model", [er.RNN(2, 3), er.ENRNN(2, 3, 4), er.ExpRNN(2, 4, rebase_every=1)])
+def test_after_an_update_the_recurrent_matrix_is_the_same(model):
+    """Whatever a parametrization does to its arrays and buffers there; the other arrays are as they were."""
+    params = {key: 0.3 * np.random.default_rng(0).standard_normal(shape) for key, shape in model.shapes.items()}
+    moved, buffers = model.after_update(params)
+    assert moved.keys() == params.keys()
+    close = {"rtol": 1e-13, "atol": 1e-14}
+    np.testing.assert_allclose(model.recurrent_matrix(moved, buffers), model.recurrent_matrix(params), **close)
+    for key in ("input", "bias"):
+        np.testing.assert_array_equal(moved[key], params[key])

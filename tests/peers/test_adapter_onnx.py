@@ -1,4 +1,4 @@
-"""The ONNX adapter: models through ONNX Runtime agree, wherever the node stands; attributes without a model are refused."""
+"""The ONNX adapter: models through ONNX Runtime agree; attributes that no model has are refused."""
 
 import numpy as np
 import pytest
@@ -92,7 +92,9 @@ def test_a_runtime_that_computes_something_else(monkeypatch):
 
     class Session(onnxruntime.InferenceSession):
         def run(self, names, inputs):
-            return [a[::-1].copy() if name == "Y" else a for name, a in zip(names, super().run(names, inputs), strict=True)]
+            return [
+                a[::-1].copy() if name == "Y" else a for name, a in zip(names, super().run(names, inputs), strict=True)
+            ]
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
     report = adapters.onnx(proto("rnn"))

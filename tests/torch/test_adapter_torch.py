@@ -77,6 +77,18 @@ def test_a_given_point_is_used():
     assert (report.settings["steps"], report.settings["batch"]) == (4, 2)
 
 
+def test_a_state_as_torch_has_it():
+    network = layer("lstm", "stacked, bidirectional")
+    x, h, c = torch.rand(4, 2, INPUT), torch.rand(4, 2, HIDDEN), torch.rand(4, 2, HIDDEN)
+    adapters.torch(network, x, (h, c)).require()
+    with pytest.raises(er.errors.ShapeError, match=r"expected \(4, batch, units\) for each of \('h', 'c'\)"):
+        adapters.torch(network, x, h)
+    start = torch.rand(2, HIDDEN, dtype=torch.float64)
+    adapters.torch(function, x, start, reference=REFERENCE, names=NAMES, parameters=weights()).require()
+    with pytest.raises(er.errors.OptionError, match=r"the state has 2 part\(s\); expected \['h'\]"):
+        adapters.torch(function, x, (start, start), reference=REFERENCE, names=NAMES, parameters=weights())
+
+
 def test_the_network_is_left_alone():
     network = layer("gru").train()
     before = {name: p.detach().clone() for name, p in network.named_parameters()}
@@ -150,9 +162,7 @@ def test_dropout_in_evaluation_mode_and_other_dtypes():
 @pytest.mark.parametrize("orthogonal_map", ["matrix_exp", "cayley"])
 def test_an_orthogonal_rnn_agrees(orthogonal_map, trivialised, dtype):
     network = layer("tanh", dtype=dtype)
-    torch.nn.utils.parametrizations.orthogonal(
-        network, "weight_hh_l0", orthogonal_map, use_trivialization=trivialised
-    )
+    torch.nn.utils.parametrizations.orthogonal(network, "weight_hh_l0", orthogonal_map, use_trivialization=trivialised)
     with torch.no_grad():
         network.parametrizations.weight_hh_l0.original += 0.7 * torch.randn(HIDDEN, HIDDEN, dtype=dtype)
     report = adapters.torch(network)

@@ -160,7 +160,7 @@ def test_one_wrong_entry_is_found_in_every_array(name, place):
     """1e-6 of itself, the smallest entry included."""
     model = MODELS[name]
     given = point(model)
-    found = results(model, *given)
+    found = {key: array for key, array in results(model, *given).items() if array.any()}
     places = {}
     for key, array in found.items():
         size = np.where(array == 0, np.nan, np.abs(array))
@@ -191,21 +191,21 @@ def test_one_entry_in_ten_thousand():
 def test_a_vanished_gradient_is_judged_by_its_own_size(factor, dtype):
     """Only the last state has a cotangent, the gradient of early inputs is 1e-20 and less, and wrong from step 5 on."""
     model = er.RNN(INPUT, HIDDEN)
-    times = 60 if dtype is np.float32 else 200
+    times = 60 if dtype is np.float32 else 150
     params, x, state, dy, dstate = point(model, dtype, times=times, gain=0.5)
     given = (params, x, state, 0 * dy, dstate)
     found = results(model, *given)
     assert 0 < np.abs(found["x"][3]).max() < 1e-15
     compare(model, given, found).require()
     found["x"][3] *= dtype(factor)
-    row = compare(model, given, found)["x"]
+    found["state h"] *= dtype(factor)
+    report = compare(model, given, found)
+    assert report["state h"].verdict is Verdict.WRONG
+    row = report["x"]
     assert row.verdict is Verdict.WRONG
     assert row.worst[0].step == row.index[0] == 3
     assert "at 1 of" in row.detail
     assert "3 to 3" in row.detail
-    found = results(model, *given)
-    found["state h"] *= dtype(factor)
-    assert compare(model, given, found)["state h"].verdict is Verdict.WRONG
 
 
 def test_ratios_and_worst_entries():

@@ -47,21 +47,23 @@ def _vectors(keyword: str) -> Group:
 
 
 _CELLS = _files("mutants/test_every_cell")
+_DETAILS = _files("mutants/test_models")
 _LINALG = _files("mutants/test_linalg")
 _FILTERS = _files("filters/test_filters")
 _MAPS = _files("mutants/test_parametrizations", "parametrizations/test_every_parametrization")
 _GOLDEN = _files("models/test_golden")
 _LAWS = _files("laws/test_splitting", "laws/test_causality")
 _LOOPS = (
+    _DETAILS,
     _systems(),
-    _files("mutants/test_models", "backends/test_contract", "laws/test_splitting"),
+    _files("backends/test_contract", "laws/test_splitting"),
     _vectors("scornn or lstm or gru"),
 )
 _MODELS = (
+    _DETAILS,
     _systems(),
     _vectors("reference"),
     _files(
-        "mutants/test_models",
         "models/test_golden",
         "models/test_several_states",
         "models/test_shapes",
@@ -85,7 +87,7 @@ SUITES: dict[str, Suite] = {
     "filters/adam": Suite((_CELLS, _systems("adam or rms or adaptive"), _FILTERS)),
     "filters/momentum": Suite((_CELLS, _systems("momentum"), _FILTERS)),
     "filters/scheduled": Suite((_CELLS, _systems("restart or scheduled"), _FILTERS)),
-    "parametrizations/base": Suite((_files("mutants/test_models"), _MAPS, _systems())),
+    "parametrizations/base": Suite((_DETAILS, _MAPS, _systems())),
     "parametrizations/coupled_blocks": Suite(
         (_systems("enrnn"), _vectors("enrnn"), _MAPS, _files("parametrizations/test_coupled_blocks"))
     ),
@@ -139,7 +141,7 @@ SUITES: dict[str, Suite] = {
     "backends/reference": Suite(_LOOPS),
     "models/bidirectional": Suite((_systems("bidirectional"), _files("models/test_axes"))),
     "models/composition": Suite((_systems("bidirectional or stacked"), _files("models/test_nnrnn"))),
-    "models/enrnn": Suite((_systems("enrnn"), _vectors("enrnn"), _GOLDEN)),
+    "models/enrnn": Suite((_DETAILS, _systems("enrnn"), _vectors("enrnn"), _GOLDEN)),
     "models/gru": Suite((_systems("gru"), _vectors("gru"), _files("models/test_gru"))),
     "models/lstm": Suite((_systems("lstm"), _vectors("lstm"), _files("models/test_lstm"))),
     "models/momentum": Suite(

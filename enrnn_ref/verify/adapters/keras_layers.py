@@ -69,7 +69,9 @@ def keras(layer: Any, x: Any = None, *, steps: int = 7, batch: int = 6, seed: in
     if given is not None:
         given = given.swapaxes(0, 1)
     point = draw(model, dtype, x=given, state=None, stateful=True, steps=steps, batch=batch, seed=seed)
-    weights = {weight.name: np.array(library.ops.convert_to_numpy(weight)) for weight in layer.trainable_variables}
+    weights = {
+        weight.name: np.array(library.ops.convert_to_numpy(weight.value)) for weight in layer.trainable_variables
+    }
     return judged(
         f"{type(layer).__name__} (Keras on {engine})",
         model,

@@ -53,9 +53,9 @@ def torch(
     network : torch.nn.Module or callable
         In float32 or float64.
     *inputs : Tensor or ndarray
-        With a reference: x, and the initial state as a dict of (B, width) under the names of ``model.state_shapes``;
-        what is not given is drawn. Without: what the network is called with; each float tensor among them, in tuples
-        and dicts too, is an argument with a gradient of its own.
+        With a reference: x, and the initial state, as the network takes it or as a dict of (B, width) under the names
+        of ``model.state_shapes``; what is not given is drawn. Without: what the network is called with; each float
+        tensor among them, in tuples and dicts too, is an argument with a gradient of its own.
     reference : Model, optional
         A model of this package with the network's sizes.
     names : dict or callable, optional
@@ -94,11 +94,13 @@ def torch(
             raise OptionError("names, parameters and call go with a reference; a layer of torch.nn needs none of them.")
         found = counterpart(network)
         reference, names, call, batch_first = found.model, found.names, found.call, network.batch_first
+        if len(inputs) == 2 and not isinstance(inputs[1], Mapping):
+            inputs = (inputs[0], found.state(inputs[1]))
     elif reference is None:
         if names is not None or parameters is not None or call is not None:
             raise OptionError("names, parameters and call go with a reference; expected one.")
         return check_autograd(network, inputs, directions=directions, seed=seed)
-    x, state = _given(inputs, batch_first)
+    x, state = _given(inputs, reference, batch_first)
     net = Network(network, parameters)
     dtype = net.dtype
     if dtype not in (np.float32, np.float64):
@@ -118,7 +120,9 @@ def torch(
     )
 
 
-def _given(inputs: tuple[Any, ...], batch_first: bool) -> tuple[Array | None, Mapping[str, Array] | None]:
+def _given(
+    inputs: tuple[Any, ...], reference: Model, batch_first: bool
+) -> tuple[Array | None, Mapping[str, Array] | None]:
     """x (T, B, I) and the state of ``inputs``, as arrays."""
     if len(inputs) > 2:
         raise OptionError(f"{len(inputs)} inputs were given; expected x and the initial state at most.")
@@ -127,9 +131,13 @@ def _given(inputs: tuple[Any, ...], batch_first: bool) -> tuple[Array | None, Ma
         x = x.swapaxes(0, 1)
     if len(inputs) < 2:
         return x, None
-    if not isinstance(inputs[1], Mapping):
-        raise OptionError(f"the state is a {type(inputs[1]).__name__}; expected a dict of (B, width) by name.")
-    return x, {str(key): array_of(f"state[{key!r}]", value) for key, value in inputs[1].items()}
+    given, keys = inputs[1], state_names(reference)
+    if not isinstance(given, Mapping):
+        parts = given if isinstance(given, (tuple, list)) else (given,)
+        if len(parts) != len(keys):
+            raise OptionError(f"the state has {len(parts)} part(s); expected {keys}.")
+        given = dict(zip(keys, parts, strict=True))
+    return x, {str(key): array_of(f"state[{key!r}]", value) for key, value in given.items()}
 
 
 def _answer(net: Network, reference: Model, point: Point, call: Call | None, batch_first: bool) -> Answer:

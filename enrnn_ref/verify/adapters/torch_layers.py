@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from enrnn_ref.cells import Relu, Tanh
-from enrnn_ref.errors import OptionError
+from enrnn_ref.errors import OptionError, ShapeError
 from enrnn_ref.models import GRU, LSTM, RNN, Bidirectional, Model, Recurrence, Stacked
 from enrnn_ref.verify.adapters import dependency
 from enrnn_ref.verify.adapters.orthogonal import orthogonal
@@ -17,11 +17,16 @@ _TENSORS = ("weight_ih", "weight_hh", "weight_hr", "bias_ih", "bias_hh")
 
 @dataclass(frozen=True)
 class Counterpart:
-    """A model, torch's names to its own, and how the layer is called with states by the model's names."""
+    """The model that a layer is.
+
+    ``names``: torch's names to the model's. ``call``: the layer called with states under the model's names. ``state``:
+    torch's form of a state, (layers and directions, B, width) each, under those names.
+    """
 
     model: Model
     names: dict[str, str]
     call: Callable[[Any, Any, dict[str, Any]], Any]
+    state: Callable[[Any], dict[str, Any]]
 
 
 def counterpart(layer: Any) -> Counterpart:
@@ -73,7 +78,19 @@ def counterpart(layer: Any) -> Counterpart:
             for k, prefix in enumerate(prefixes)
         }
 
-    return Counterpart(model, names, call)
+    def state(given: Any) -> dict[str, Any]:
+        parts = given if isinstance(given, (tuple, list)) else (given,)
+        forms = [tuple(getattr(part, "shape", ())) for part in parts]
+        if len(parts) != len(_states(layer)) or any(len(form) != 3 or form[0] != len(prefixes) for form in forms):
+            expected = f"({len(prefixes)}, batch, units) for each of {_states(layer)}"
+            raise ShapeError(f"the state has the shapes {forms}; expected {expected}.")
+        return {
+            prefix + key: part[k]
+            for key, part in zip(_states(layer), parts, strict=True)
+            for k, prefix in enumerate(prefixes)
+        }
+
+    return Counterpart(model, names, call, state)
 
 
 def _states(layer: Any) -> tuple[str, ...]:

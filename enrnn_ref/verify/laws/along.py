@@ -17,7 +17,8 @@ from enrnn_ref.linalg.threads import single_threaded_blas
 from enrnn_ref.verify import conditioning, differences
 from enrnn_ref.verify.laws.directions import Direction, Kind
 from enrnn_ref.verify.laws.rows import dot
-from enrnn_ref.verify.problem import ContractError, Problem
+from enrnn_ref.verify.lines import value
+from enrnn_ref.verify.problem import Problem
 from enrnn_ref.verify.report import Entry, Row
 from enrnn_ref.verify.sample import cotangent
 from enrnn_ref.verify.verdicts import Verdict
@@ -65,7 +66,7 @@ def structured(problem: Problem, name: str, kind: Kind, *, most: int = 256, seed
     analytic, floor, scale = _inner_products(problem, name, chosen, u, rng)
 
     def line(direction: Direction) -> Callable[[float], Array]:
-        return lambda h: _value(problem, {**problem.arrays, name: direction.move(h)}, base)
+        return lambda h: value(problem, {**problem.arrays, name: direction.move(h)}, base)
 
     with np.errstate(all="ignore"):  # a long step may leave the domain of the function
         slopes = [differences.slope(line(d), base, u[np.newaxis], responses, d.scale, 0.0) for d in chosen]
@@ -194,13 +195,6 @@ def _inner_products(
     return analytic, floor, float(np.linalg.norm(gradient)) * sizes
 
 
-def _value(problem: Problem, arrays: Arrays, base: Array) -> Array:
-    """The function; NaN where it has no value."""
-    try:
-        return problem.function(arrays)
-    except (ArithmeticError, ValueError, ContractError):
-        return np.full(base.shape, np.nan)
-
-
 def _words(kind: Kind) -> str:
-    return getattr(kind, "__name__", type(kind).__name__).replace("_", " ")
+    name: str = getattr(kind, "__name__", type(kind).__name__)
+    return name.replace("_", " ")

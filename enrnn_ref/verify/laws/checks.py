@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from enrnn_ref.verify.contract import contract
 from enrnn_ref.verify.laws import functions, invariants, recurrent
 from enrnn_ref.verify.problem import Arguments, ContractError, Problem, from_callables
 from enrnn_ref.verify.report import Report, Row
-from enrnn_ref.verify.sample import Model, Sample, cotangent, draw
+from enrnn_ref.verify.sample import Model, cotangent, draw
 from enrnn_ref.verify.verdicts import Verdict
 
 
@@ -59,7 +58,7 @@ def check(
         sample = draw(
             model, backend=backend, seed=seed, steps=steps, batch=batch, dtype=dtype, params=params, x=x, state=state
         )
-        problem = _problem(sample)
+        problem = sample.problem()
         rows, going = _differentiable(problem, sample.cotangent(), seed)
         if going:
             rows += [_answered(law, sample) for law in recurrent.fitting(sample)]
@@ -110,11 +109,6 @@ def _differentiable(problem: Problem, u: Array, seed: int) -> tuple[list[Row], b
         rows.append(_answered(functions.linearity, rest, u, seed))
         rows.append(_answered(functions.zero_cotangent, rest, u))
     return rows, rest is not None
-
-
-def _problem(sample: Sample) -> Problem:
-    problem = sample.problem()
-    return problem if sample.model.tangent is not None else replace(problem, tangent=None)
 
 
 def _answered(law: Callable[..., Row], *arguments: Any) -> Row:

@@ -119,7 +119,7 @@ def _expit(x: Array) -> Array:
 
 
 _ONE = np.float64(1.0)
-_RULES: dict[str, Rule] = (
+UFUNCS.update(
     {
         "positive": _unary(np.positive, lambda x, y: _ONE),
         "negative": _unary(np.negative, lambda x, y: -_ONE),
@@ -175,10 +175,13 @@ _RULES: dict[str, Rule] = (
         "trunc": _stepwise(np.trunc, np.round),
         "rint": _stepwise(np.rint, lambda x: np.floor(x) + 0.5),
     }
-    | {
+)
+UFUNCS.update(
+    {
         ufunc.__name__: _constant(ufunc)
         for ufunc in (np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal)
     }
-    | {ufunc.__name__: _constant(ufunc) for ufunc in (np.isfinite, np.isnan, np.isinf, np.signbit, np.logical_not)}
 )
-UFUNCS |= _RULES
+UFUNCS.update(
+    {ufunc.__name__: _constant(ufunc) for ufunc in (np.isfinite, np.isnan, np.isinf, np.signbit, np.logical_not)}
+)

@@ -44,6 +44,10 @@ class Twin:
     derivative: Callable[[Arrays, Arrays], tuple[Array, Array]]
     trace: Trace
 
+    def slope(self, arrays: Arrays, directions: Arrays) -> Array:
+        """The derivative alone."""
+        return self.derivative(arrays, directions)[1]
+
     def at(self, derivative: Callable[[Arrays, Arrays], tuple[Array, Array]]) -> Twin:
         """The same way for a function that calls this one's."""
         return replace(self, derivative=derivative)

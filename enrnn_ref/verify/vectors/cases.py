@@ -217,8 +217,8 @@ def _simple(model: str) -> Iterator[Recipe]:
     yield from _option_cases(model, small)
     if model == "lstm":
         for role, (steps, batch, inputs, hidden, projection) in _PROJECTED.items():
-            sizes = {"input_size": inputs, "hidden_size": hidden, "output_size": None}
-            options = sizes | {"peephole": False, "projection_size": projection, "readout": "all"}
+            options: dict[str, Any] = {"input_size": inputs, "hidden_size": hidden, "output_size": None}
+            options |= {"peephole": False, "projection_size": projection, "readout": "all"}
             recipe = _largest(model, role, options, steps, batch, "projection")
             yield recipe
 
@@ -238,11 +238,11 @@ def _parts(model: str) -> Iterator[Recipe]:
         parts = (_part(kind, inputs, first), _part(kind, inputs if model == "bidirectional" else first, second))
         yield _largest(model, role, _composed(model, parts, outputs, "all"), steps, batch)
     shown = ("last-output-of-backward-half",) if model == "bidirectional" else ()
-    for kind, readout, outputs in (("rnn", "last", 2), ("lstm", "all", None), ("gru", "last", None)):
+    for kind, readout, width in (("rnn", "last", 2), ("lstm", "all", None), ("gru", "last", None)):
         parts = (_part(kind, 2, 3), _part(kind, 2 if model == "bidirectional" else 3, 1))
-        name = f"{kind}-{readout}" if outputs else f"{kind}-{readout}-no-readout"
-        flags = (*(("readout-last", *shown) if readout == "last" else ()), *(() if outputs else ("no-readout",)))
-        composed = _composed(model, parts, outputs, readout)
+        name = f"{kind}-{readout}" if width else f"{kind}-{readout}-no-readout"
+        flags = (*(("readout-last", *shown) if readout == "last" else ()), *(() if width else ("no-readout",)))
+        composed = _composed(model, parts, width, readout)
         yield Recipe(f"{model}-{name}", model, f"Readout {readout!r}.", composed, 3, 2, ("option", *flags))
     mixed = (_part("gru", 2, 3), _part("lstm", 2 if model == "bidirectional" else 3, 1))
     composed = _composed(model, mixed, 2, "all")

@@ -53,7 +53,8 @@ def _none() -> Iterator[Recipe]:
 
 def _smallest(model: str) -> Iterator[Recipe]:
     unit, units = (2, 4) if model == "nnrnn" else (1, 3)
-    changed: Options = {"nnrnn": {"mask": "released"}, "scornn": {"negative_ones": 1}}.get(model, {})
+    special: dict[str, Options] = {"nnrnn": {"mask": "released"}, "scornn": {"negative_ones": 1}}
+    changed = special.get(model, {})
     yield _case(model, "one-step", "T = 1.", _options(model, 2, units, 1), (1, 2), "one-step")
     yield _case(model, "one-sequence", "B = 1.", _options(model, 2, units, 1), (3, 1), "one-sequence")
     comment = f"n = {unit}."

@@ -1,4 +1,4 @@
-"""The JAX adapter: functions beside a reference, custom rules beside JAX's own derivative, and what is planted is found."""
+"""The JAX adapter: functions beside a reference, custom rules beside JAX's own derivative, planted mistakes."""
 
 import jax
 import jax.numpy as jnp

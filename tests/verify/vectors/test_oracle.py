@@ -56,7 +56,10 @@ def moved_point(point: Point, name: str | None, step: Fraction) -> Point:
 
 
 OUTPUTS = ("y", "state")
-SMALL = [next(r for r in recipes(model) if r.id.endswith(("-last", "-rnn-last"))) for model in MODELS]
+SMALL = [
+    next(r for r in recipes(model) if r.id.endswith("nnrnn-one-unit" if model == "nnrnn" else ("-last", "-rnn-last")))
+    for model in MODELS
+]
 SPECIAL = [
     r
     for model in MODELS

@@ -8,7 +8,7 @@ from typing import Any
 
 from enrnn_ref.verify.vectors.oracle import cells, layout, linear, matrices
 from enrnn_ref.verify.vectors.oracle.linear import Matrix
-from enrnn_ref.verify.vectors.oracle.tape import Number, Tape
+from enrnn_ref.verify.vectors.oracle.tape import Number, Tape, sigmoid, tanh
 
 Options = Mapping[str, Any]
 Params = Mapping[str, Any]
@@ -61,7 +61,7 @@ def run(
 
 def _stacked(tape: Tape, options: Options, params: Params, x: Sequences, state: dict[str, list[Numbers]]) -> Outcome:
     """The output of one layer is the input of the next."""
-    final = {}
+    final: dict[str, list[Numbers]] = {}
     for prefix, (model, own) in layout.parts("stacked", options).items():
         outcome = run(tape, model, own, _taken(params, prefix), x, _taken(state, prefix))
         x = outcome.y
@@ -182,14 +182,14 @@ def _gru(tape: Tape, options: Options, params: Params) -> Step:
         h = state["h"]
         if options["reset"] == "after":
             p_r, p_z, p_n = _split(_affine(tape, params["recurrent"], h, params["recurrent_bias"]), 3)
-            r = [cells.sigmoid(a + p) for a, p in zip(a_r, p_r, strict=True)]
-            candidate = [cells.tanh(a + gate * p) for a, gate, p in zip(a_n, r, p_n, strict=True)]
+            r = [sigmoid(a + p) for a, p in zip(a_r, p_r, strict=True)]
+            candidate = [tanh(a + gate * p) for a, gate, p in zip(a_n, r, p_n, strict=True)]
         else:
             p_r, p_z = _split(linear.apply(tape, params["recurrent"][: 2 * n], h), 2)
-            r = [cells.sigmoid(a + p) for a, p in zip(a_r, p_r, strict=True)]
+            r = [sigmoid(a + p) for a, p in zip(a_r, p_r, strict=True)]
             kept = [gate * old for gate, old in zip(r, h, strict=True)]
             p_n = linear.apply(tape, params["recurrent"][2 * n :], kept)
-            candidate = [cells.tanh(a + p) for a, p in zip(a_n, p_n, strict=True)]
+            candidate = [tanh(a + p) for a, p in zip(a_n, p_n, strict=True)]
         return {"h": cells.gru_mix(_sum(a_z, p_z), candidate, h)}
 
     return step
