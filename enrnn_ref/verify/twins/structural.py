@@ -114,7 +114,7 @@ def _var(trace: Trace, a: Dual, axis: Any = None, *, ddof: float = 0, keepdims: 
     return total.real / (a.size / max(1, total.size) - ddof)
 
 
-def _prod(trace: Trace, a: Dual, axis: Any = None, *, keepdims: bool = False) -> Any:
+def _prod(trace: Trace, a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     moved = np.moveaxis(a, axis, 0) if axis is not None else a.reshape(-1)
     result = functools.reduce(lambda x, y: x * y, moved)
     return np.expand_dims(result, axis) if keepdims and axis is not None else result
