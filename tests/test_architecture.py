@@ -169,7 +169,7 @@ def test_importing_the_package_loads_numpy_and_scipy_only():
     loaded = _modules_loaded_by("import enrnn_ref")
     assert {"numpy", "scipy", "enrnn_ref"} <= loaded
     heavy = {"numba", "llvmlite", "jax", "torch", "matplotlib", "typer", "rich", "sklearn", "safetensors"}
-    heavy |= {"mpmath", "jsonschema", "keras", "onnx", "onnxruntime", "unittest"}
+    heavy |= {"mpmath", "jsonschema", "keras", "onnx", "onnxruntime"}
     assert not loaded & heavy
 
 

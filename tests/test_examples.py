@@ -39,7 +39,9 @@ def table(output: str, columns: int) -> list[list[str]]:
 
 
 def test_all_examples_are_tested():
-    assert set(EXAMPLES) == {"01", "02", "03", "04", "05", "06"}
+    """Number 07 needs PyTorch; its test is among those that have it."""
+    assert set(EXAMPLES) == {"01", "02", "03", "04", "05", "06", "07", "08"}
+    assert "07" in (ROOT / "tests" / "torch" / "test_adapter_example.py").read_text(encoding="utf-8")
 
 
 def test_first_gradient():
@@ -113,3 +115,11 @@ def test_dynamics(tmp_path):
     pictures = list(tmp_path.rglob("*.png"))
     assert len(pictures) == 12
     assert all(path.read_bytes().startswith(PNG) for path in pictures)
+
+
+def test_enrnn_in_jax():
+    right, wrong = run("08"), run("08", "--mistake")
+    assert right.startswith("enrnn (JAX): passed")
+    assert "DIAGNOSIS" not in right
+    assert "NOT passed" in wrong
+    assert "DIAGNOSIS: your d short equals the reference with ρ treated as a constant" in wrong

@@ -169,12 +169,12 @@ class _Point:
     def longest_sum(self) -> int:
         """N: over all steps and sequences, or along an axis of a parameter."""
         steps, batch, _ = self.x.shape
-        return max(steps * batch, *(size for array in self.params.values() for size in array.shape))
+        return max(int(steps * batch), *(int(size) for array in self.params.values() for size in array.shape))
 
 
 def _proceeding(model: Model) -> Model:
     """``model``, told to go on where its leading eigenvalue has no derivative, if it has such a setting."""
-    config = getattr(model, "config", dict)()
+    config: dict[str, Any] = getattr(model, "config", dict)()
     if config.get("on_degenerate") != "raise":
         return model
     constructor: Any = type(model)

@@ -123,8 +123,8 @@ def judged(
 def argument_names(network: Any, count: int) -> list[str]:
     """What a function, or a module's forward, calls its positional arguments."""
     try:
-        parameters = inspect.signature(getattr(network, "forward", network)).parameters.values()
+        parameters = [*inspect.signature(getattr(network, "forward", network)).parameters.values()]
     except (TypeError, ValueError):
-        parameters = ()
+        parameters = []
     names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     return [*names, *(f"argument {k}" for k in range(len(names), count))][:count]

@@ -169,11 +169,11 @@ def _alone(
 
     compiled = library.jit(output)
 
-    @library.jit
+    @library.jit  # type: ignore[untyped-decorator]
     def pulled(arrays: Mapping[str, Any], cotangent: Any) -> Any:
         return library.vjp(output, arrays)[1](cotangent)[0]
 
-    @library.jit
+    @library.jit  # type: ignore[untyped-decorator]
     def pushed(arrays: Mapping[str, Any], moves: Mapping[str, Any]) -> Any:
         return derivative(output, arrays, moves)
 

@@ -59,7 +59,8 @@ class TorchOrthogonal(Parametrization):
     def skew(self, original: Array) -> Array:
         """The array ``skew`` of ScoRNN with ``negative_ones=0``, or of ExpRNN, from torch's X."""
         factor = original.dtype.type(_SKEW[self.orthogonal_map])
-        return factor * original.T[np.triu_indices(self.shape[0], 1)]
+        upper: Array = factor * original.T[np.triu_indices(self.shape[0], 1)]
+        return upper
 
     def _spread(self, skew: Array) -> Array:
         """The transpose of :meth:`skew`."""

@@ -93,8 +93,9 @@ def derivative(
     """
     torch = dependency.load("torch", "torch")
     forward = _forward_mode()
+    mode: Any = torch.overrides.TorchFunctionMode
 
-    class Transparent(torch.overrides.TorchFunctionMode):  # type: ignore[misc]
+    class Transparent(mode):  # type: ignore[misc]
         """Nothing is cut off from its derivative."""
 
         def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

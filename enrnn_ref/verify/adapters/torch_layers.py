@@ -44,7 +44,7 @@ def counterpart(layer: Any) -> Counterpart:
         raise OptionError(
             "bias is False; expected True: there is no layer without bias here (zero biases are the same)."
         )
-    prefixes = {}  # of a part here: the suffix of its tensors there
+    prefixes: dict[str, str] = {}  # of a part here: the suffix of its tensors there
     directions = {"forward.": "", "backward.": "_reverse"} if layer.bidirectional else {"": ""}
     for k in range(layer.num_layers):
         stack = f"{k}." if layer.num_layers > 1 else ""
@@ -54,7 +54,7 @@ def counterpart(layer: Any) -> Counterpart:
     for k in range(layer.num_layers):
         inputs = layer.input_size if k == 0 else width * len(directions)
         parts = [_part(layer, inputs, f"weight_hh_l{k}{suffix}") for suffix in directions.values()]
-        levels.append(Bidirectional(*parts) if len(parts) == 2 else parts[0])
+        levels.append(Bidirectional(parts[0], parts[1]) if len(parts) == 2 else parts[0])
     model = Stacked(levels) if len(levels) > 1 else levels[0]
     own = {name for name, _ in layer.named_parameters()}
     names = {}

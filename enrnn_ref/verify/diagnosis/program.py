@@ -7,7 +7,6 @@ the class ``type("Both", (First, Second, Program), {})``.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, NamedTuple
 
@@ -55,7 +54,7 @@ class Tape(NamedTuple):
 Swept = tuple[list[Array], Array, Array, Arrays, Arrays, Array]
 
 
-class Whole(ABC):
+class Whole:
     """What the programs of all models share.
 
     Attributes
@@ -66,13 +65,13 @@ class Whole(ABC):
 
     changes_outputs: ClassVar[bool] = False
 
-    @abstractmethod
     def forward(self, x: Array, state: Arrays) -> Any:
         """The forward pass; an empty ``state`` is the model's own start."""
+        raise NotImplementedError
 
-    @abstractmethod
     def backward(self, tape: Any, dy: Array, dstate: Arrays) -> Arrays:
         """The gradients of all parameters, of the input and of the initial state."""
+        raise NotImplementedError
 
     def total(self, name: str, contributions: Array) -> Array:
         """The sum over time of a parameter's contributions, (T, ...) [BP-5]."""
@@ -242,11 +241,11 @@ class Program(Whole, Steps, Maps):
         direct, relayed_rows = blocks(cell, matrix)
         first_relayed = len(cell.recurrent) - cell.relayed
         initial = self.layout.stack(named, batch, x.dtype)
-        h, memory = [initial.h], [initial.memory]
+        h, memories = [initial.h], [initial.memory]
         z, q, m = [], [], []
         for t in range(times):
             z_t = self.gates_of(a[t])
-            before = self.seen(h[t], memory[t])
+            before = self.seen(h[t], memories[t])
             _add(z_t, cell.recurrent, h[t] @ direct.T, n)
             if cell.relayed:
                 q.append(self.relay(tuple(z_t), before, theta))
@@ -256,13 +255,13 @@ class Program(Whole, Steps, Maps):
             z.append(tuple(z_t))
             m.append(out)
             h.append(out if projection is None else out @ projection.T)
-            memory.append(np.stack(new[cell.output_components :]) if len(memory[t]) else memory[t])
-        states, memories = np.stack(h), np.stack(memory)
-        final = self.layout.name(type(initial)(states[-1], memories[-1]))
+            memories.append(np.stack(new[cell.output_components :]) if len(memories[t]) else memories[t])
+        states, kept = np.stack(h), np.stack(memories)
+        final = self.layout.name(type(initial)(states[-1], kept[-1]))
         if self.filter is not None:
             final |= self.filter_layout.name(type(initial)(filtered[-1][0], np.array(filtered[-1][1:])))
         tape = Tape(
-            x, value, matrix, states, memories, z, np.stack(q) if q else None,
+            x, value, matrix, states, kept, z, np.stack(q) if q else None,
             None if projection is None else np.stack(m), filtered, u, learned, states, final, {},
         )  # fmt: skip
         return tape._replace(y=self.readout(tape))

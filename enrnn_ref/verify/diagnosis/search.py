@@ -110,7 +110,7 @@ def diagnose(
     inquiry = _Inquiry(point, found, kind)
     if not inquiry.wrong or not inquiry.finite:
         return ()
-    return tuple(itertools.islice(inquiry.singles(), NAMED) or ()) or inquiry.pairs() or inquiry.parts()
+    return tuple(itertools.islice(inquiry.singles(), NAMED)) or inquiry.pairs() or inquiry.parts()
 
 
 @dataclass(frozen=True)
@@ -327,7 +327,7 @@ class _Inquiry:
         """Time steps of a small model that one pair takes."""
         steps, batch, _ = self.point.x.shape
         entries = sum(array.size for array in self.point.params.values())
-        return max(1, round(steps * (1 + batch * entries / 50_000)))
+        return max(1, int(steps * (1 + batch * entries / 50_000)))
 
     def _explanation(self, candidate: _Candidate) -> Explanation:
         shown = candidate.explained & candidate.changed & self.wrong

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -239,6 +240,7 @@ def _eigenvalues(matrix: Array, rounding: float) -> tuple[Array, Array]:
     triangle, _ = scipy.linalg.schur(matrix, output="complex")
     if float(np.linalg.norm(np.triu(triangle, 1))) <= rounding:
         return np.diag(triangle), np.ones(len(matrix))
-    values, left, right = scipy.linalg.eig(matrix, left=True, right=True)
+    decomposition: Any = scipy.linalg.eig(matrix, left=True, right=True)
+    values, left, right = decomposition
     with np.errstate(divide="ignore"):
         return values, 1.0 / np.abs(np.sum(left.conj() * right, axis=0))

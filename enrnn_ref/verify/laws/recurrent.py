@@ -48,7 +48,7 @@ def batch_independence(sample: Sample) -> Row:
     Tried for every sequence, or for ``ALONE`` of them in a larger batch.
     """
     rng = np.random.default_rng([sample.seed, 4])
-    pairs = {}
+    pairs: dict[str, tuple[Array, Array]] = {}
     for kept in rng.permutation(sample.x.shape[1])[:ALONE]:
         pairs |= {f"{key} of sequence {kept}": pair for key, pair in _beside_others(sample, int(kept), rng).items()}
     return exact("batch independence", pairs)
@@ -137,7 +137,7 @@ def fitting(sample: Sample) -> tuple[RecurrentLaw, ...]:
     in_time = steps > 1 and getattr(sample.model, "causal", True)
     several = batch > 1
     other = sample.backend != "reference" and not getattr(sample.model, "one_backend", False)
-    shown = {
+    shown: dict[Callable[[Sample], Row], bool] = {
         causality: in_time,
         splitting: in_time,
         batch_independence: several,

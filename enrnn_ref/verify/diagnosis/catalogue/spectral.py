@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -25,9 +26,9 @@ from enrnn_ref.verify.diagnosis.program import Program
 SKEW = (ScaledCayley, ExponentialOrthogonal, NonNormalSchur, UnitaryCayley)
 
 
-def part(site: Site, kind: type | tuple[type, ...]) -> Any:
+def part(site: Site, kind: Any) -> Any:
     """The site's parametrization of some kind, or the block of it that is; None where there is none with entries."""
-    whole = site.parametrization
+    whole: Any = site.parametrization
     candidates = [whole.long, whole.short] if isinstance(whole, CoupledBlocks) else [whole]
     for candidate in candidates:
         if isinstance(candidate, kind) and candidate.shape[0]:
@@ -60,7 +61,7 @@ def _term(title: str, term: Term) -> Variant:
 
 
 def _s(u: Array, v: Array) -> Array:
-    """S = conj(v) uᵀ/(v*u), the derivative of λ [EN-2]."""
+    """S = conj(v) uᵀ/(v*u), the derivative of λ."""
     s: Array = np.outer(v.conj(), u) / np.vdot(v, u)
     return s
 
@@ -386,7 +387,8 @@ class BlocksSwapped(Program):
 
     def matrix(self, value: Value) -> Array:
         order = self._order()
-        return super().matrix(value)[np.ix_(order, order)]
+        matrix: Array = super().matrix(value)[np.ix_(order, order)]
+        return matrix
 
     def matrix_cotangent(self, dmatrix: Array) -> Array:
         inverse = np.argsort(self._order())
@@ -496,7 +498,7 @@ class SkewLowerTriangle(Program):
 
     @staticmethod
     def _size(vector: Array) -> int:
-        return round((1 + (1 + 8 * len(vector)) ** 0.5) / 2)
+        return (1 + math.isqrt(1 + 8 * len(vector))) // 2
 
 
 def _skew_names(site: Site) -> tuple[str, ...]:
@@ -738,7 +740,8 @@ class ConjugatedMatrix(Program):
     def _conjugated(matrix: Array) -> Array:
         n = len(matrix) // 2
         signs = np.repeat([1.0, -1.0], n)
-        return signs[:, np.newaxis] * matrix * signs
+        conjugated: Array = signs[:, np.newaxis] * matrix * signs
+        return conjugated
 
 
 def _unitary(site: Site) -> Iterator[Variant]:

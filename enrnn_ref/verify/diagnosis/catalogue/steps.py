@@ -103,7 +103,8 @@ class ProductSlope(Program):
     """h (1 − h), the sigmoid's, where tanh has 1 − h²."""
 
     def tanh_slope(self, z: Array) -> Array:
-        return np.tanh(z) * (1 - np.tanh(z))
+        slope: Array = np.tanh(z) * (1 - np.tanh(z))
+        return slope
 
 
 class LinearSlope(Program):

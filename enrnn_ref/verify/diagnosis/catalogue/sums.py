@@ -222,7 +222,7 @@ def _time_mean(site: Site) -> Iterator[Variant]:
 
 
 def _by_batch(x: Array) -> float:
-    return 1 / x.shape[1]
+    return 1.0 / int(x.shape[1])
 
 
 def _by_time(x: Array) -> float:
@@ -230,7 +230,7 @@ def _by_time(x: Array) -> float:
 
 
 def _by_both(x: Array) -> float:
-    return 1 / (len(x) * x.shape[1])
+    return 1.0 / (len(x) * int(x.shape[1]))
 
 
 def _sign(site: Site) -> Iterator[Variant]:

@@ -99,7 +99,7 @@ class GateOrder(Program):
         return params | {name: _rearranged(params[name], self.__order) for name in self.__chosen}
 
     def write(self, grads: Arrays) -> Arrays:
-        inverse = np.argsort(self.__order)
+        inverse = np.argsort(self.__order).tolist()
         return super().write(grads | {name: _rearranged(grads[name], inverse) for name in self.__chosen})
 
 
@@ -110,7 +110,7 @@ class GateOrderOfGradients(Program):
     __chosen: tuple[str, ...]
 
     def write(self, grads: Arrays) -> Arrays:
-        inverse = np.argsort(self.__order)
+        inverse = np.argsort(self.__order).tolist()
         return super().write(grads | {name: _rearranged(grads[name], inverse) for name in self.__chosen})
 
 
