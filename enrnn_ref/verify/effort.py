@@ -6,12 +6,10 @@ import sys
 import time
 from collections.abc import Callable
 
-from enrnn_ref.verify.problem import Problem
-
 Progress = Callable[[str], None]
 
 EVALUATIONS = 18
-"""Of the function, for one entry by differences; typical."""
+"""Of the function, for one entry by differences; typical. Its exact derivative takes one."""
 
 WORTH_TELLING = 3.0
 """Seconds from which on a check tells about itself on its own."""
@@ -27,22 +25,25 @@ class Effort:
 
     Parameters
     ----------
-    problem : Problem
+    once : callable
+        What is done again and again: an evaluation of the function, or of its exact derivative.
+    repeats : int
+        How often for one entry.
     entries : int
         How many entries will be compared.
     progress : callable or None
         Takes the lines; None keeps silent.
     """
 
-    def __init__(self, problem: Problem, entries: int, progress: Progress | None) -> None:
+    def __init__(self, once: Callable[[], object], repeats: int, entries: int, progress: Progress | None) -> None:
         started = time.perf_counter()
-        problem.function(problem.arrays)
-        once = time.perf_counter() - started
-        self.seconds = entries * EVALUATIONS * once
+        once()
+        seconds = time.perf_counter() - started
+        self.seconds = entries * repeats * seconds
         self._entries, self._done, self._progress = entries, 0, progress if self.seconds >= WORTH_TELLING else None
         self._told = time.perf_counter()
         self._tell(
-            f"full check: {entries} entries, {EVALUATIONS} evaluations each of {1e3 * once:.3g} ms, "
+            f"full check: {entries} entries, {repeats} evaluation(s) each of {1e3 * seconds:.3g} ms, "
             f"about {self.seconds:.0f} s"
         )
 

@@ -15,7 +15,7 @@ from enrnn_ref.linalg.threads import single_threaded_blas
 from enrnn_ref.verify import conditioning, differences, laws, twins
 from enrnn_ref.verify.comparison import Comparison
 from enrnn_ref.verify.contract import contract
-from enrnn_ref.verify.effort import Effort, Progress, on_stderr
+from enrnn_ref.verify.effort import EVALUATIONS, Effort, Progress, on_stderr
 from enrnn_ref.verify.problem import Arguments, ContractError, Problem, from_callables
 from enrnn_ref.verify.projections import project
 from enrnn_ref.verify.report import Report, Row
@@ -185,7 +185,12 @@ def gradient_rows(problem: Problem, plan: Plan) -> Found:
     )
     twin = twins.find(problem.twins, problem.arrays, base, slopes, cotangents, floor)
     chosen = {name: _chosen(array.size, plan.entries, rng) for name, array in problem.arrays.items()}
-    effort = Effort(problem, sum(map(len, chosen.values())), plan.progress)
+    if twin is not None and not twin.trace.tied:
+        along = next(iter(slopes.values()))[0]
+        once, repeats = (lambda: twin.slope(problem.arrays, along)), 1
+    else:
+        once, repeats = (lambda: problem.function(problem.arrays)), EVALUATIONS
+    effort = Effort(once, repeats, sum(map(len, chosen.values())), plan.progress)
     exact = None if twin is None else twin.slope
     rows: list[Row] = []
     diagnosis: list[str] = []
