@@ -111,7 +111,7 @@ def relu(x):
 @pytest.mark.parametrize(("slope", "accepted"), [(0, True), (0.5, True), (1, True), (1.01, False), (-0.01, False)])
 def test_at_a_kink_any_value_between_the_sides_is_accepted(slope, accepted):
     row = scalar(lambda x: relu(x) + np.sin(x), lambda x: slope + np.cos(x), [0.0, 0.0])["0"]
-    assert row.verdict is (Verdict.KINK if accepted else Verdict.WRONG)
+    assert row.verdict is Verdict.KINK
     assert row.passed is accepted
     assert "left" in row.detail
 
