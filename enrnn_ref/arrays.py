@@ -48,6 +48,8 @@ def float_array(name: str, value: object, *, longdouble: bool = False) -> Array:
         bad = int(np.size(array) - np.count_nonzero(np.isfinite(array)))
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(np.atleast_1d(array)))[0])
         raise NotFiniteError(f"{name} holds {bad} NaN or infinite value(s), the first at index {first}.")
+    if array.flags.carray and array.dtype == native:  # as it should be; np.require takes its time to find that out
+        return array
     return np.require(array, dtype=native, requirements=["C", "A", "W"])
 
 

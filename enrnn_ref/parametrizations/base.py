@@ -51,7 +51,10 @@ class Value:
 
 
 class Parametrization(ABC):
-    """A smooth map *free arrays → matrix*. Stateless: what must be remembered lives in a Value or in buffers.
+    """A smooth map *free arrays → matrix*. Nothing it returns depends on earlier calls: state lives in buffers.
+
+    The last value is kept, and returned again while neither the free arrays nor the buffers change a bit: inference
+    over many batches and a difference with respect to x, a state or the readout do not pay for R each time.
 
     The public methods check what they are given and hand it on; a subclass writes the ones with an underscore.
     """
@@ -59,6 +62,7 @@ class Parametrization(ABC):
     shape: tuple[int, int]
     shapes: dict[str, tuple[int, ...]]
     longdouble: ClassVar[bool] = False  # whether it computes in longdouble too, that is, without LAPACK
+    _last: tuple[tuple[object, ...], Value] | None = None
 
     def init(self, rng: np.random.Generator, dtype: npt.DTypeLike = np.float64) -> Arrays:
         """Draw the free arrays from ``rng``, in float32 or float64.
@@ -70,7 +74,7 @@ class Parametrization(ABC):
         return self._init(generator(rng), float_dtype(dtype, longdouble=self.longdouble))
 
     def evaluate(self, raw: Mapping[str, Array], buffers: Mapping[str, Array] | None = None) -> Value:
-        """The matrix at ``raw``.
+        """The matrix at ``raw``, read-only.
 
         Parameters
         ----------
@@ -87,7 +91,14 @@ class Parametrization(ABC):
             The matrix does not exist.
         """
         checked = array_dict("raw", raw, self.shapes, longdouble=self.longdouble)
-        return self._evaluate(checked, self._buffers(buffers))
+        known = self._buffers(buffers)
+        content = (*_content(checked), *_content(known))
+        last = self._last
+        if last is None or last[0] != content:
+            value = self._evaluate(checked, known)
+            value.matrix.flags.writeable = False
+            self._last = last = (content, value)
+        return last[1]
 
     def pullback(self, value: Value, dmatrix: Array) -> Arrays:
         """Gradients of the free arrays, given dL/dR at ``value``: a dict with the keys of ``shapes``.
@@ -186,3 +197,8 @@ class Parametrization(ABC):
                 raise ParameterError(f"buffers[{key!r}] is {came}; expected {expected_form}, as in run.buffers.")
             checked[key] = np.asarray(given)
         return checked
+
+
+def _content(arrays: Arrays) -> tuple[object, ...]:
+    """Every bit of the arrays, in the order of their names; equal only if all of it is, the signs of zeros too."""
+    return tuple((key, array.dtype.str, array.tobytes()) for key, array in sorted(arrays.items()))

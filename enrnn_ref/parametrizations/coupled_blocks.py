@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -73,10 +73,11 @@ class CoupledBlocks(Parametrization):
         return self._assemble(long, draw.get("coupling", _no_coupling(self.long_size, short)), short)
 
     def _violation(self, value: BlockValue) -> float:
-        """The larger violation of the two blocks, and any non-zero entry of the zero block."""
-        n = self.long_size
-        zero_block = float(np.abs(value.matrix[n:, :n]).max(initial=0.0))
-        return max(self.long.violation(value.long), self.short.violation(value.short), zero_block)
+        """The larger violation of the two blocks of R, and any non-zero entry of the zero block."""
+        n, matrix = self.long_size, value.matrix
+        long, short = replace(value.long, matrix=matrix[:n, :n]), replace(value.short, matrix=matrix[n:, n:])
+        zero_block = float(np.abs(matrix[n:, :n]).max(initial=0.0))
+        return max(self.long.violation(long), self.short.violation(short), zero_block)
 
     def _assemble(self, long: Array, coupling: Array, short: Array) -> Array:
         """[[long, coupling], [0, short]] [CB-1]."""

@@ -1,5 +1,7 @@
 """What every parametrization must satisfy, written once."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -38,6 +40,22 @@ def assert_tangent_is_the_limit_of_differences(p, raw, rng, condition=1.0):
     tangent = p.tangent(p.evaluate(raw), direction)
     size = max(1.0, np.abs(tangent).max())
     assert np.abs(tangent - second).max() <= 4 * np.abs(first - second).max() + 1e-10 * condition**2 * size
+
+
+def assert_what_is_kept_is_no_state(p, raw):
+    """The value kept from one evaluation to the next never shows: not after a change in place, nor to a new object."""
+    arrays = {key: array.copy() for key, array in raw.items()}
+    first = p.evaluate(arrays)
+    assert p.evaluate(arrays) is first
+    assert not first.matrix.flags.writeable
+    for array in arrays.values():
+        if array.size:
+            array.flat[-1] = np.nextafter(array.flat[-1], array.dtype.type(9))
+            there, new = p.evaluate(arrays), copy.deepcopy(p)
+            new._last = None
+            assert there is not first
+            assert there.matrix.tobytes() == new.evaluate(arrays).matrix.tobytes()
+    assert p.evaluate(raw).matrix.tobytes() == first.matrix.tobytes()
 
 
 def assert_missing_directions_count_as_zero(p, raw, rng):

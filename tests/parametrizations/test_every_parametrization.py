@@ -80,6 +80,25 @@ def test_nothing_is_modified(point):
 
 
 @given(point=points())
+def test_what_is_kept_is_no_state(point):
+    p, raw, _, _ = point
+    laws.assert_what_is_kept_is_no_state(p, raw)
+
+
+def test_the_sign_of_a_zero_is_part_of_a_point():
+    p = Free(1, 2)
+    assert np.signbit(p.evaluate({"matrix": np.array([[-0.0, 1.0]])}).matrix[0, 0])
+    assert not np.signbit(p.evaluate({"matrix": np.array([[0.0, 1.0]])}).matrix[0, 0])
+
+
+def test_the_buffers_are_part_of_a_point():
+    p, free = EigenvalueNormalized(2, 0.5, "switch"), {"free": np.diag([0.9, 0.1])}
+    for switched in (False, True):
+        value = p.evaluate(free, {"switched": np.array(switched)})
+        assert value.matrix[0, 0] == (0.9 / (0.9 + 0.5) if switched else 0.9)
+
+
+@given(point=points())
 def test_matrix_has_the_declared_shape_and_dtype(point):
     p, raw, _, _ = point
     matrix = p.evaluate(raw).matrix

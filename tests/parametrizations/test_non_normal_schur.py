@@ -1,5 +1,6 @@
 """W = P Θ Pᵀ in real Schur form: eigenvalue moduli, golden numbers, JAX, and what the released mask breaks."""
 
+from dataclasses import replace
 from functools import partial
 
 import jax
@@ -306,7 +307,7 @@ class TestTheViolation:
     def test_scaled_moduli(self):
         p = NonNormalSchur(4)
         value = p.evaluate(self.RAW)
-        value.matrix[...] *= 1.1
+        value = replace(value, matrix=1.1 * value.matrix)
         assert np.isclose(p.violation(value), 0.1 / np.linalg.norm(value.matrix, 2), rtol=1e-12)
 
     @pytest.mark.parametrize("mask", MASKS)
@@ -315,7 +316,7 @@ class TestTheViolation:
         value = p.evaluate(self.RAW | {"lower": normal(np.random.default_rng(0), p.shapes["lower"], np.float64)})
         P, leak = value.exponential.matrix, np.zeros((4, 4))
         leak[1, 2] = 1e-3
-        value.matrix[...] += P @ leak @ P.T
+        value = replace(value, matrix=value.matrix + P @ leak @ P.T)
         assert np.isclose(p.violation(value), 1e-3 / np.linalg.norm(value.matrix, 2), rtol=1e-10)
 
     def test_a_basis_that_is_not_orthogonal(self):
@@ -331,8 +332,7 @@ class TestTheViolation:
         lower = np.array([0.2, *RAW["lower"], 0.1])
         leaking = released.evaluate(self.RAW | {"lower": lower})
         assert released.violation(leaking) <= 16 * 4 * UNIT
-        value = strict.evaluate(self.RAW)
-        value.matrix[...] = leaking.matrix
+        value = replace(strict.evaluate(self.RAW), matrix=leaking.matrix)
         assert strict.violation(value) > 0.01
 
     def test_ill_conditioned_eigenvalues_are_no_violation(self):
