@@ -6,6 +6,7 @@
 
 PYTHON       ?=
 PYTEST_FLAGS ?=
+BENCH_FLAGS  ?=
 WORKERS      ?= 2
 
 VENV := .venv
@@ -30,7 +31,7 @@ help:
 	@echo 'make test-peers  the tests that compare with Keras, ONNX and ONNX Runtime'
 	@echo 'make test-clients  golden vectors against the clients in C++ and JavaScript (needs g++, nlohmann-json, node)'
 	@echo 'make mutants     change the hand-written passes one operator at a time; list what the quick tests let pass'
-	@echo 'make bench       time the compiled backend next to PyTorch and the parametrizations next to LAPACK'
+	@echo 'make bench       time the compiled backend next to PyTorch, JAX and the bare products, parametrizations next to LAPACK'
 	@echo 'make clean       remove .venv, caches and what the demo and the examples wrote'
 
 demo: $(VENV)/.with-cli
@@ -64,7 +65,9 @@ format: $(VENV)/.with-lint
 	$(RUN) -m ruff check --fix
 	$(RUN) -m ruff format
 
-bench: $(VENV)/.with-torch
+# BENCH_FLAGS="--out /tmp/new --against benchmarks/results/cpu.json" compares with the committed run instead.
+bench: $(VENV)/.with-test $(VENV)/.with-torch
+	$(RUN) benchmarks/cpu.py $(BENCH_FLAGS)
 	$(RUN) benchmarks/rnn_vs_torch.py
 	$(RUN) benchmarks/parametrizations.py
 

@@ -16,9 +16,9 @@ from typing import Any
 import numba
 import numpy as np
 import torch
-from timing import Timing, interleaved, machine, ratio
 
 import enrnn_ref as er
+from enrnn_ref.bench import Timing, interleaved, machine, ratio
 
 RESULTS = Path(__file__).parent / "results"
 LONG, SHORT, INPUT, BATCH, STEPS = 96, 64, 2, 50, 750  # the released setting of the adding problem

@@ -15,6 +15,9 @@ import numpy as np
 from enrnn_ref.arrays import Array
 from enrnn_ref.cells.base import Cell
 
+Support = tuple[tuple[slice, slice], ...]
+"""Rows and columns of the rectangles of a matrix outside of which it is zero."""
+
 
 class Step(NamedTuple):
     """What one step multiplies by, or a direction of it.
@@ -25,10 +28,13 @@ class Step(NamedTuple):
         The cell's pointwise parameters.
     projection : ndarray (W, n) or None
         P of h = P m [CO-3], where m is what the cell puts out; None: h = m.
+    support : Support
+        Of R; a backend may leave the rest of it out.
     """
 
     matrix: Array
     theta: Array
+    support: Support
     projection: Array | None = None
 
 
@@ -81,20 +87,26 @@ class Backend(ABC):
     longdouble: bool = False
 
     @abstractmethod
-    def affine(self, x: Array, weight: Array, bias: Array | None) -> Array:
-        """y_t = W x_t + c for all times, (T, B, m), (k, m), (k,) → (T, B, k): the drive [GS-1], the readout [GS-4]."""
+    def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:
+        """y_t = W x_t + c for all times, (T, B, m), (k, m), (k,) → (T, B, k): the drive [GS-1], the readout [GS-4].
+
+        Written to ``out`` where one is given. An entry has the same bits whatever times are computed along with it.
+        """
 
     @abstractmethod
     def correlate(self, dz: Array, x: Array) -> Array:
-        """Σ dz_t x_tᵀ over times and sequences, (T, B, k), (T, B, m) → (k, m) [BP-4] [BP-5], in float64 at least."""
+        """Σ dz_t x_tᵀ over times and sequences, (T, B, k), (T, B, m) → (k, m) [BP-4] [BP-5], in float64 at least.
+
+        Views that take some columns will do.
+        """
 
     @abstractmethod
     def total(self, dz: Array) -> Array:
         """Σ dz_t over times and sequences, (T, B, k) → (k,) [BP-5], in float64 at least."""
 
     @abstractmethod
-    def forward(self, cell: Cell, step: Step, drive: Array, initial: States) -> SequenceTape:
-        """Run the recurrence [GS-2] [GS-3]; ``drive`` (T, B, G·n) may be overwritten: it becomes z."""
+    def forward(self, cell: Cell, step: Step, tape: SequenceTape) -> None:
+        """Run the recurrence [GS-2] [GS-3] over a tape that holds the drive, in ``z``, and the initial states."""
 
     @abstractmethod
     def backward(
@@ -113,7 +125,20 @@ class Backend(ABC):
         """Forward mode [TA-1] [TA-2]: the states and their derivatives along a direction, with the leading axis T+1."""
 
 
-def room(initial: States, time: int) -> States:
+def room(cell: Cell, time: int, initial: States, *, projected: bool) -> SequenceTape:
+    """A tape with nothing on it but the initial states."""
+    _, batch, n = initial.memory.shape
+    dtype = initial.h.dtype
+    units = (time, batch, n)
+    return SequenceTape(
+        state_room(initial, time),
+        np.empty((time, batch, cell.gates * n), dtype),
+        np.empty(units, dtype) if projected else None,
+        np.empty(units, dtype) if cell.relayed else None,
+    )
+
+
+def state_room(initial: States, time: int) -> States:
     """Space for the states of all times, the first filled."""
     sequence = States(*(np.empty((time + 1, *part.shape), part.dtype) for part in initial))
     sequence.h[0], sequence.memory[0] = initial
@@ -125,3 +150,49 @@ def blocks(cell: Cell, matrix: Array) -> tuple[Array, Array]:
     gates = len(cell.recurrent)
     rows = len(matrix) * (gates - cell.relayed) // max(1, gates)
     return matrix[:rows], matrix[rows:]
+
+
+class Part(NamedTuple):
+    """A rectangle of R: its ``rows`` and ``columns``, and the columns of z to which its product is added.
+
+    ``relayed``: what it multiplies is the relay and not h.
+    """
+
+    rows: slice
+    columns: slice
+    z: slice
+    relayed: bool
+
+
+def parts(cell: Cell, support: Support, n: int) -> list[Part]:
+    """The rectangles of R, cut where the gates change that take their products, but not between neighbours."""
+    found = []
+    direct = len(cell.recurrent) - cell.relayed
+    for gates, before, relayed in ((cell.recurrent[:direct], 0, False), (cell.recurrent[direct:], direct, True)):
+        for gate, block, count in runs(gates):
+            first = (before + block) * n
+            for rows, columns in support:
+                lo, hi = max(rows.start, first), min(rows.stop, first + count * n)
+                if lo < hi and columns.start < columns.stop:
+                    shift = gate * n - first
+                    found.append(Part(slice(lo, hi), columns, slice(lo + shift, hi + shift), relayed))
+    return found
+
+
+class Run(NamedTuple):
+    """Neighbouring gates that take neighbouring blocks of rows: ``count`` of them, from ``gate`` and ``block`` on."""
+
+    gate: int
+    block: int
+    count: int
+
+
+def runs(gates: tuple[int, ...]) -> list[Run]:
+    """``gates`` in as few pieces as will do; gate ``gates[k]`` takes block k."""
+    found: list[Run] = []
+    for block, gate in enumerate(gates):
+        if found and found[-1].gate + found[-1].count == gate:
+            found[-1] = found[-1]._replace(count=found[-1].count + 1)
+        else:
+            found.append(Run(gate, block, 1))
+    return found

@@ -24,8 +24,9 @@ import numba
 import numpy as np
 
 from enrnn_ref.arrays import Array
-from enrnn_ref.backends.base import Backend, SequenceGradients, SequenceTape, States, Step, blocks, room
-from enrnn_ref.backends.kernels import compile_kernels
+from enrnn_ref.backends.base import Backend, SequenceGradients, SequenceTape, States, Step, parts, state_room
+from enrnn_ref.backends.kernels import affine, compile_kernels
+from enrnn_ref.backends.products import Packed, Term, pack
 from enrnn_ref.backends.reference import sum_outer
 from enrnn_ref.cells.base import Cell
 
@@ -40,19 +41,12 @@ class CpuBackend(Backend):
 
     name = "cpu"
 
-    def affine(self, x: Array, weight: Array, bias: Array | None) -> Array:
-        y = np.empty((*x.shape[:2], len(weight)), x.dtype)
-        steps = max(1, TIME_BLOCK_ROWS // x.shape[1])
-
-        def block(lo: int, hi: int) -> None:
-            # A product for each step, as the loop does it: then a part of a sequence has the bits of the whole.
-            for t in range(lo, hi, steps):  # the bias is added while the block is in the cache
-                rows = y[t : min(t + steps, hi)]
-                np.matmul(x[t : t + len(rows)], weight.T, out=rows)
-                if bias is not None:
-                    rows += bias
-
-        _split(block, len(x), x.size * len(weight))
+    def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:
+        y = np.empty((*x.shape[:2], len(weight)), x.dtype) if out is None else out
+        rows, results = (np.ascontiguousarray(array).reshape(-1, array.shape[2]) for array in (x, y))
+        packed = pack([Term(0, 0, weight)], x.dtype)
+        offset = np.zeros(len(weight), x.dtype) if bias is None else bias
+        _split(lambda lo, hi: affine(results, rows, packed, offset, lo, hi), len(rows), x.size * len(weight))
         return y
 
     def correlate(self, dz: Array, x: Array) -> Array:
@@ -71,22 +65,18 @@ class CpuBackend(Backend):
         total: Array = dz.sum(axis=1).sum(axis=0, dtype=np.float64)
         return total
 
-    def forward(self, cell: Cell, step: Step, drive: Array, initial: States) -> SequenceTape:
-        states = room(initial, len(drive))
-        units = (*drive.shape[:2], drive.shape[2] // cell.gates)
-        emitted = None if step.projection is None else np.empty(units, drive.dtype)
-        relayed = np.empty(units, drive.dtype) if cell.relayed else None
-        forward, below = compile_kernels(cell).forward, _flush_below(drive)
-        r, r_relayed, projection = _matrices(cell, step)
+    def forward(self, cell: Cell, step: Step, tape: SequenceTape) -> None:
+        states, z, emitted, relayed = tape
+        forward, below = compile_kernels(cell).forward, _flush_below(z)
+        r, r_relayed, projection = _outgoing(cell, step, z.dtype)
 
         def chunk(lo: int, hi: int) -> None:
             forward(
-                r, r_relayed, projection, step.theta, drive, *states, _or_empty(emitted, drive),
-                _or_empty(relayed, drive), lo, hi, below,
+                r, r_relayed, projection, step.theta, z, *states, _or_empty(emitted, z), _or_empty(relayed, z), lo, hi,
+                below,
             )  # fmt: skip
 
-        _split(chunk, drive.shape[1], drive.size * step.matrix.shape[1])
-        return SequenceTape(states, drive, emitted, relayed)
+        _split(chunk, z.shape[1], z.size * step.matrix.shape[1])
 
     def backward(
         self, cell: Cell, step: Step, tape: SequenceTape, dh: Array | None, dfinal: States
@@ -96,7 +86,7 @@ class CpuBackend(Backend):
         dinitial = States(dfinal.h.copy(), dfinal.memory.copy())
         whole = None if step.projection is None else np.empty((len(z), *dfinal.h.shape), z.dtype)
         backward, below = compile_kernels(cell).backward, _flush_below(z)
-        r, r_relayed, projection = _matrices(cell, step)
+        r, r_relayed, projection = _incoming(cell, step, z.dtype)
 
         def chunk(lo: int, hi: int) -> Array:
             dtheta = np.zeros(step.theta.shape)
@@ -112,9 +102,10 @@ class CpuBackend(Backend):
     def tangent(
         self, cell: Cell, step: Step, drive: Array, initial: States, dstep: Step, ddrive: Array, dinitial: States
     ) -> tuple[States, States]:
-        states, dstates = room(initial, len(drive)), room(dinitial, len(drive))
+        states, dstates = state_room(initial, len(drive)), state_room(dinitial, len(drive))
         tangent, below = compile_kernels(cell).tangent, _flush_below(drive)
-        (r, r_relayed, projection), (dr, dr_relayed, dprojection) = _matrices(cell, step), _matrices(cell, dstep)
+        r, r_relayed, projection = _outgoing(cell, step, drive.dtype)
+        dr, dr_relayed, dprojection = _outgoing(cell, dstep, drive.dtype)
 
         def chunk(lo: int, hi: int) -> None:
             tangent(
@@ -126,10 +117,26 @@ class CpuBackend(Backend):
         return states, dstates
 
 
-def _matrices(cell: Cell, step: Step) -> tuple[Array, Array, Array]:
-    """The two parts of R and the projection, each perhaps empty; by rows, whatever order a parametrization left."""
-    projection = np.empty((0, 0), step.matrix.dtype) if step.projection is None else step.projection
-    return (*blocks(cell, np.ascontiguousarray(step.matrix)), np.ascontiguousarray(projection))
+Matrices = tuple[Packed, Packed, Packed]
+
+
+def _outgoing(cell: Cell, step: Step, dtype: Any) -> Matrices:
+    """What the forward loop multiplies by: R for h, R for the relay, and P."""
+    return _packed(cell, step, dtype, Term)
+
+
+def _incoming(cell: Cell, step: Step, dtype: Any) -> Matrices:
+    """The same, transposed, for the backward loop."""
+    return _packed(cell, step, dtype, lambda target, source, block: Term(source, target, block.T))
+
+
+def _packed(cell: Cell, step: Step, dtype: Any, term: Callable[[int, int, Array], Term]) -> Matrices:
+    products: tuple[list[Term], list[Term]] = ([], [])
+    for part in parts(cell, step.support, step.theta.shape[1]):
+        block = step.matrix[part.rows, part.columns]
+        products[part.relayed].append(term(part.z.start, part.columns.start, block))
+    projection = [] if step.projection is None else [term(0, 0, step.projection)]
+    return pack(products[0], dtype), pack(products[1], dtype), pack(projection, dtype)
 
 
 def _or_empty(array: Array | None, like: Array) -> Array:

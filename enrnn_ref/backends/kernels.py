@@ -1,8 +1,9 @@
 """The three time loops of the compiled backend, for the sequences lo..hi of a batch, compiled once per cell and dtype.
 
 Legend: T times, B sequences, n units, G gates, W = c·n the width of h, M components of the other states, C pointwise
-parameters. z, dz (T, B, G·n) · h (T+1, B, W) · memory (T+1, M, B, n) · theta (C, n). A projection P (W, n) is empty
-where there is none, and so is q, the relay, and R_relayed, the rows of R that multiply it.
+parameters. z, dz (T, B, G·n) · h (T+1, B, W) · memory (T+1, M, B, n) · theta (C, n). r, r_relayed (the rows of R that
+multiply the relay q) and projection (P) are packed (products.py), and transposed for the backward loop; what a cell has
+not is empty.
 """
 
 from __future__ import annotations
@@ -11,23 +12,17 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numba.extending import register_jitable
 
 from enrnn_ref.backends import elementary  # noqa: F401 (gives the cells' elementary functions their compiled form)
-from enrnn_ref.backends.products import add_incoming, add_outgoing
+from enrnn_ref.backends.compiler import jit
+from enrnn_ref.backends.products import add_product
 from enrnn_ref.cells import elementary as of_cells
 from enrnn_ref.cells.base import Cell
 
-
-# One table of compiler options. fastmath stays off: the order of operations and NaN must survive.
-# error_model="numpy" gives division the meaning it has on arrays and lets loops vectorise; nogil lets threads run.
-# What is called per unit is always inlined: a call in the innermost loop would keep it from being vectorised.
-def jit(function: Callable[..., Any], *, inlined: bool = False) -> Callable[..., Any]:
-    """Compile for the CPU with the options of this package."""
-    compiled: Callable[..., Any] = numba.njit(error_model="numpy", nogil=True, forceinline=inlined)(function)
-    return compiled
+AFFINE_ROWS = 96
+"""Rows of the drive at a time: a whole number of tiles, and with a thousand columns less than a second-level cache."""
 
 
 class Kernels(NamedTuple):
@@ -48,8 +43,6 @@ def compile_kernels(cell: Cell) -> Kernels:
         cell.output_components,
         sum(cell.memory.values()),
         sum(cell.parameters.values()),
-        cell.recurrent[: len(cell.recurrent) - cell.relayed],
-        cell.recurrent[len(cell.recurrent) - cell.relayed :],
     )
     return _compile(layout, (cell.unit_step, cell.unit_pullback, cell.unit_tangent), relay)
 
@@ -65,8 +58,6 @@ class _Layout(NamedTuple):
     components: int
     memory: int
     rows: int
-    recurrent: tuple[int, ...]  # the gates whose product takes h
-    relayed: tuple[int, ...]  # the gates whose product takes the relay
 
 
 _Units = tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]
@@ -78,8 +69,6 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
     relay_of, relay_pullback, relay_tangent = (jit(unit, inlined=True) for unit in relay or (_no_relay,) * 3)
     components = layout.components
     has_relay = relay is not None
-    to_gates, from_gates = _products(layout.recurrent)
-    to_relayed, from_relayed = _products(layout.relayed)
     gates_of = _gather([f"x[b, {k}, j]" for k in range(layout.gates)])
     theta_of = _gather([f"x[{k}, j]" for k in range(layout.rows)])
     states_of = _gather([f"x[b, {k}, j]" for k in range(components)] + [f"y[{k}, b, j]" for k in range(layout.memory)])
@@ -97,20 +86,20 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
         lo: int, hi: int, below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], memory.shape[3]
-        projected = projection.shape[0] > 0
+        projected = projection.terms.shape[0] > 0
         unseen = np.zeros((batch, components, n), z.dtype)
         for t in range(time):
             z_t = z[t].reshape(batch, layout_gates, n)
             before = unseen if projected else h[t].reshape(batch, components, n)
             after = (emitted[t] if projected else h[t + 1]).reshape(batch, components, n)
-            to_gates(z[t, lo:hi], h[t, lo:hi], r, n)  # [GS-2]
+            add_product(z[t, lo:hi], h[t, lo:hi], r)  # [GS-2]
             if has_relay:
                 for b in range(lo, hi):
                     for j in range(n):
                         q[t, b, j] = relay_of(
                             gates_of(z_t, z_t, b, j), states_of(before, memory[t], b, j), theta_of(theta, theta, 0, j)
                         )
-                to_relayed(z[t, lo:hi], q[t, lo:hi], r_relayed, n)  # [CO-2]
+                add_product(z[t, lo:hi], q[t, lo:hi], r_relayed)  # [CO-2]
             old, new = memory[t], memory[t + 1]
             for b in range(lo, hi):
                 for j in range(n):
@@ -120,7 +109,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                     set_states(after, new, b, j, values, below)
             if projected:
                 h[t + 1, lo:hi] = 0
-                add_outgoing(h[t + 1, lo:hi], emitted[t, lo:hi], projection)  # [CO-3]
+                add_product(h[t + 1, lo:hi], emitted[t, lo:hi], projection)  # [CO-3]
 
     @jit
     def backward(
@@ -128,7 +117,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
         dmemory: Any, dz: Any, dtheta: Any, whole: Any, lo: int, hi: int, below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], memory.shape[3]
-        projected = projection.shape[0] > 0
+        projected = projection.terms.shape[0] > 0
         dq = np.empty((hi - lo, n), z.dtype)
         dm = np.zeros((batch, components * n), z.dtype)
         unseen = np.zeros((batch, components, n), z.dtype)
@@ -142,7 +131,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
             if projected:
                 whole[t, lo:hi] = dh_t[lo:hi]
                 dm[lo:hi] = 0
-                add_incoming(dm[lo:hi], dh_t[lo:hi], projection)  # [CO-6]
+                add_product(dm[lo:hi], dh_t[lo:hi], projection)  # [CO-6]
                 dh_t[lo:hi] = 0
             for b in range(lo, hi):
                 for j in range(n):
@@ -157,7 +146,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                     add_theta(dtheta, dtheta, 0, j, dtheta_j, below)
             if has_relay:
                 dq[:] = 0
-                from_relayed(dq, dz[t, lo:hi], r_relayed, n)  # [CO-5]
+                add_product(dq, dz[t, lo:hi], r_relayed)  # [CO-5]
                 for b in range(lo, hi):
                     for j in range(n):
                         dz_j, direct, dtheta_j = relay_pullback(
@@ -169,7 +158,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                         add_gates(dz_t, dz_t, b, j, dz_j, below)
                         add_states(arriving, dmemory, b, j, direct, below)
                         add_theta(dtheta, dtheta, 0, j, dtheta_j, below)
-            from_gates(dh_t[lo:hi], dz[t, lo:hi], r, n)  # [BP-3]
+            add_product(dh_t[lo:hi], dz[t, lo:hi], r)  # [BP-3]
 
     @jit
     def tangent(
@@ -178,7 +167,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
         lo: int, hi: int, below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], memory.shape[3]
-        projected = projection.shape[0] > 0
+        projected = projection.terms.shape[0] > 0
         q, dq = np.empty((hi - lo, n), z.dtype), np.empty((hi - lo, n), z.dtype)
         unseen = np.zeros((batch, components, n), z.dtype)
         m, dm = np.empty((batch, n), z.dtype), np.empty((batch, n), z.dtype)
@@ -189,9 +178,9 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
             after = (m if projected else h[t + 1]).reshape(batch, components, n)
             dafter = (dm if projected else dh[t + 1]).reshape(batch, components, n)
             old, new, dold, dnew = memory[t], memory[t + 1], dmemory[t], dmemory[t + 1]
-            to_gates(z[t, lo:hi], h[t, lo:hi], r, n)
-            to_gates(dz[t, lo:hi], h[t, lo:hi], dr, n)
-            to_gates(dz[t, lo:hi], dh[t, lo:hi], r, n)  # [TA-1]
+            add_product(z[t, lo:hi], h[t, lo:hi], r)
+            add_product(dz[t, lo:hi], h[t, lo:hi], dr)
+            add_product(dz[t, lo:hi], dh[t, lo:hi], r)  # [TA-1]
             if has_relay:
                 for b in range(lo, hi):
                     for j in range(n):
@@ -200,9 +189,9 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                         theta_j, dtheta_j = theta_of(theta, theta, 0, j), theta_of(dtheta, dtheta, 0, j)
                         q[b - lo, j] = relay_of(z_j, states_j, theta_j)
                         dq[b - lo, j] = relay_tangent(z_j, states_j, theta_j, dz_j, dstates_j, dtheta_j)
-                to_relayed(z[t, lo:hi], q, r_relayed, n)
-                to_relayed(dz[t, lo:hi], q, dr_relayed, n)
-                to_relayed(dz[t, lo:hi], dq, r_relayed, n)
+                add_product(z[t, lo:hi], q, r_relayed)
+                add_product(dz[t, lo:hi], q, dr_relayed)
+                add_product(dz[t, lo:hi], dq, r_relayed)
             for b in range(lo, hi):
                 for j in range(n):
                     z_j, dz_j = gates_of(z_t, z_t, b, j), gates_of(dz_t, dz_t, b, j)
@@ -213,10 +202,10 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                     set_states(dafter, dnew, b, j, values, below)
             if projected:
                 h[t + 1, lo:hi] = 0
-                add_outgoing(h[t + 1, lo:hi], m[lo:hi], projection)
+                add_product(h[t + 1, lo:hi], m[lo:hi], projection)
                 dh[t + 1, lo:hi] = 0
-                add_outgoing(dh[t + 1, lo:hi], dm[lo:hi], projection)
-                add_outgoing(dh[t + 1, lo:hi], m[lo:hi], dprojection)
+                add_product(dh[t + 1, lo:hi], dm[lo:hi], projection)
+                add_product(dh[t + 1, lo:hi], m[lo:hi], dprojection)
 
     layout_gates = layout.gates
     return Kernels(forward, backward, tangent)
@@ -226,24 +215,15 @@ def _no_relay(*arguments: Any) -> Any:
     """Stands where a cell has no relay; never called."""
 
 
-def _products(gates: tuple[int, ...]) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The product of a block of R for every one of ``gates``, added to z; and the product with its transpose.
-
-    Gates that follow each other are one product.
-    """
-    runs: list[tuple[int, int, int]] = []  # first gate, how many, first block of R
-    for k, g in enumerate(gates):
-        if runs and sum(runs[-1][:2]) == g:
-            runs[-1] = (runs[-1][0], runs[-1][1] + 1, runs[-1][2])
-        else:
-            runs.append((g, 1, k))
-    blocks = [(f"[:, {g} * n : {g + m} * n]", f"r[{k} * n : {k + m} * n]") for g, m, k in runs]
-    outgoing = [f"add_outgoing(z{gate}, h, {rows})" for gate, rows in blocks] or ["pass"]
-    incoming = [f"add_incoming(dh, dz{gate}, {rows})" for gate, rows in blocks] or ["pass"]
-    return (
-        _define("def function(z, h, r, n):\n    " + "\n    ".join(outgoing)),
-        _define("def function(dh, dz, r, n):\n    " + "\n    ".join(incoming)),
-    )
+@jit
+def affine(y: Any, x: Any, weight: Any, bias: Any, lo: int, hi: int) -> None:
+    """Rows lo..hi of y (N, k) = x (N, m) Wᵀ + b, a few at a time, so that they stay in the cache [GS-1]."""
+    for first in range(lo, hi, AFFINE_ROWS):
+        last = min(first + AFFINE_ROWS, hi)
+        for row in range(first, last):
+            for j in range(y.shape[1]):
+                y[row, j] = bias[j]
+        add_product(y[first:last], x[first:last], weight)
 
 
 @jit
@@ -273,7 +253,7 @@ def _scatter(statements: list[str]) -> Callable[..., Any]:
 
 
 def _define(source: str) -> Callable[..., Any]:
-    namespace: dict[str, Any] = {"flush": flush, "add_outgoing": add_outgoing, "add_incoming": add_incoming}
+    namespace: dict[str, Any] = {"flush": flush}
     exec(source, namespace)  # source is one of the forms above
     function: Callable[..., Any] = jit(namespace["function"], inlined=True)
     return function

@@ -1,87 +1,135 @@
-"""Matrix products that add to what is there, for the compiled loops.
+"""Matrix products with a factor that is used again and again, packed once.
 
-``np.dot`` overwrites its result, so a step would write the product R h somewhere else and add it in a second pass. BLAS
-can add, and it can address a block of gates inside a wider array. Numba finds the routines in SciPy's Cython interface.
+A library packs both factors of a product at every call, to read them in order. The loops multiply few rows by the same
+matrix at every step: there the packing costs as much as the product. So the matrix is laid out once per pass, as a
+stack of panels that the tiles (tile.py) read from beginning to end; what is multiplied by it is read where it lies.
+
+A product is ``target += source Mᵀ``, with M given as the rectangles of it that are not zero. An entry of the result
+has the same bits whatever rows are multiplied along with it, so neither the number of threads nor the length of a block
+of time shows in them.
 """
 
 from __future__ import annotations
 
-import ctypes
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import types
 from numba.core.errors import TypingError
-from numba.extending import get_cython_function_address, overload
+from numba.extending import overload
 
 from enrnn_ref.arrays import Array
+from enrnn_ref.backends.compiler import jit
+from enrnn_ref.backends.tile import TILE_ROW_BYTES, TILE_ROWS, TILES, lanes
 
 
-def add_outgoing(target: Array, h: Array, matrix: Array) -> None:
-    """target += h matrixᵀ, for rows (B, k) that may lie inside wider ones, h (B, m) and matrix (k, m) contiguous."""
-    target += h @ matrix.T
+class Term(NamedTuple):
+    """A rectangle of M: columns ``source`` of what is multiplied give columns ``target`` of the result.
+
+    ``block`` is (columns of target, columns of source).
+    """
+
+    target: int
+    source: int
+    block: Array
 
 
-def add_incoming(target: Array, dz: Array, matrix: Array) -> None:
-    """target += dz matrix, for target (B, m) and matrix (k, m) contiguous, and dz (B, k) perhaps inside wider rows."""
-    target += dz @ matrix
+class Packed(NamedTuple):
+    """M as panels: for every ``lanes`` rows of a rectangle its columns one after the other; missing rows are zeros.
+
+    ``terms`` has a row (target, width, source, depth, first entry in ``panels``) for every rectangle.
+    """
+
+    panels: Array
+    terms: Array
 
 
-def _routine(name: str) -> Any:
-    address = get_cython_function_address("scipy.linalg.cython_blas", name)
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 13)(address)
+def pack(terms: Sequence[Term], dtype: Any) -> Packed:
+    """The panels of some rectangles; those without entries are left out."""
+    parts, rows, first = [np.empty(0, dtype)], [], 0
+    for target, source, block in terms:
+        if block.size:
+            width, depth = block.shape
+            count = -(-width // lanes(dtype))
+            whole = np.zeros((count * lanes(dtype), depth), dtype)
+            whole[:width] = block
+            parts.append(whole.reshape(count, lanes(dtype), depth).swapaxes(1, 2).ravel())
+            rows.append((target, width, source, depth, first))
+            first += parts[-1].size
+    return Packed(np.concatenate(parts), np.array(rows, np.int64).reshape(-1, 5))
 
 
-_SINGLE, _DOUBLE = _routine("sgemm"), _routine("dgemm")
-_PLAIN, _TRANSPOSED = (np.array([ord(letter)], np.uint8) for letter in "NT")
+def add_product(target: Array, source: Array, packed: Packed) -> None:
+    """target (B, ·) += source (B, ·) Mᵀ, both contiguous."""
+    wide = lanes(target.dtype)
+    for at, width, since, depth, first in packed.terms:
+        count = -(-width // wide)
+        panels = packed.panels[first : first + count * depth * wide].reshape(count, depth, wide)
+        block = panels.swapaxes(1, 2).reshape(-1, depth)[:width]
+        target[:, at : at + width] += source[:, since : since + depth] @ block.T
 
 
 def _require_rows(*arrays: Any) -> None:
-    """Raise while compiling, unless each is contiguous by rows: BLAS is told where they lie and believes it."""
+    """Raise while compiling, unless each is contiguous by rows: a tile is told where they lie and believes it."""
     for array in arrays:
-        if array.layout != "C":
+        if array.layout != "C" or array.ndim != 2:
             raise TypingError(f"{array} is not contiguous by rows")
 
 
-# BLAS stores by columns: to it, a row-major array (rows, columns) is the transposed matrix, with the distance between
-# rows as leading dimension.
+_TILE_1, _TILE_2, _TILE_3, _TILE_4, _TILE_5, _TILE_6 = TILES
 
 
-@overload(add_outgoing)
-def _compiled_outgoing(target: Any, h: Any, matrix: Any) -> Any:
-    _require_rows(h, matrix)
-    gemm = _DOUBLE if target.dtype == types.float64 else _SINGLE
-    kind = np.float64 if target.dtype == types.float64 else np.float32
+@jit
+def _rows(
+    rows: Any, c: Any, c_at: Any, c_row: Any, a: Any, a_at: Any, a_row: Any, b: Any, b_at: Any, depth: Any
+) -> None:
+    """The tile of so many rows."""
+    if rows == 6:
+        _TILE_6(c, c_at, c_row, a, a_at, a_row, b, b_at, depth)
+    elif rows == 5:
+        _TILE_5(c, c_at, c_row, a, a_at, a_row, b, b_at, depth)
+    elif rows == 4:
+        _TILE_4(c, c_at, c_row, a, a_at, a_row, b, b_at, depth)
+    elif rows == 3:
+        _TILE_3(c, c_at, c_row, a, a_at, a_row, b, b_at, depth)
+    elif rows == 2:
+        _TILE_2(c, c_at, c_row, a, a_at, a_row, b, b_at, depth)
+    else:
+        _TILE_1(c, c_at, c_row, a, a_at, a_row, b, b_at, depth)
 
-    def add_outgoing(target: Any, h: Any, matrix: Any) -> None:
-        one = np.ones(1, kind)
-        sizes = np.empty(6, np.int32)
-        sizes[0], sizes[1], sizes[2] = matrix.shape[0], h.shape[0], h.shape[1]
-        sizes[3], sizes[4] = max(1, matrix.shape[1]), max(1, h.shape[1])
-        sizes[5] = target.strides[0] // target.itemsize
-        gemm(
-            _TRANSPOSED.ctypes, _PLAIN.ctypes, sizes[0:].ctypes, sizes[1:].ctypes, sizes[2:].ctypes, one.ctypes,
-            matrix.ctypes, sizes[3:].ctypes, h.ctypes, sizes[4:].ctypes, one.ctypes, target.ctypes, sizes[5:].ctypes,
-        )  # fmt: skip
 
-    return add_outgoing
+@jit
+def _multiply(target: Any, source: Any, panels: Any, terms: Any) -> None:
+    batch, target_row, source_row = target.shape[0], target.shape[1], source.shape[1]
+    wide = TILE_ROW_BYTES // target.itemsize
+    tiles = -(-batch // TILE_ROWS)  # their heights differ by one at most: a tile of one row would waste the processor
+    edge = np.empty((TILE_ROWS, wide), target.dtype)
+    for term in range(terms.shape[0]):
+        at, width, since, depth, first = terms[term]
+        for panel in range(-(-width // wide)):
+            begin, inside = at + panel * wide, min(wide, width - panel * wide)
+            b_at = first + panel * wide * depth
+            for tile in range(tiles):
+                lo, hi = batch * tile // tiles, batch * (tile + 1) // tiles
+                a_at = lo * source_row + since
+                if inside == wide:
+                    _rows(
+                        hi - lo, target, lo * target_row + begin, target_row, source, a_at, source_row, panels, b_at,
+                        depth,
+                    )  # fmt: skip
+                else:  # the last panel is wider than what is left of the target
+                    edge[:] = 0
+                    _rows(hi - lo, edge, 0, wide, source, a_at, source_row, panels, b_at, depth)
+                    for b in range(lo, hi):
+                        for j in range(inside):
+                            target[b, begin + j] += edge[b - lo, j]
 
 
-@overload(add_incoming)
-def _compiled_incoming(target: Any, dz: Any, matrix: Any) -> Any:
-    _require_rows(target, matrix)
-    gemm = _DOUBLE if target.dtype == types.float64 else _SINGLE
-    kind = np.float64 if target.dtype == types.float64 else np.float32
+@overload(add_product)
+def _compiled_product(target: Any, source: Any, packed: Any) -> Any:
+    _require_rows(target, source)
 
-    def add_incoming(target: Any, dz: Any, matrix: Any) -> None:
-        one = np.ones(1, kind)
-        sizes = np.empty(6, np.int32)
-        sizes[0], sizes[1], sizes[2] = matrix.shape[1], dz.shape[0], matrix.shape[0]
-        sizes[3], sizes[4] = max(1, matrix.shape[1]), dz.strides[0] // dz.itemsize
-        sizes[5] = max(1, target.shape[1])
-        gemm(
-            _PLAIN.ctypes, _PLAIN.ctypes, sizes[0:].ctypes, sizes[1:].ctypes, sizes[2:].ctypes, one.ctypes,
-            matrix.ctypes, sizes[3:].ctypes, dz.ctypes, sizes[4:].ctypes, one.ctypes, target.ctypes, sizes[5:].ctypes,
-        )  # fmt: skip
+    def add_product(target: Any, source: Any, packed: Any) -> None:
+        _multiply(target, source, packed.panels, packed.terms)
 
-    return add_incoming
+    return add_product

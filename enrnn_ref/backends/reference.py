@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from enrnn_ref.arrays import Array
-from enrnn_ref.backends.base import Backend, SequenceGradients, SequenceTape, States, Step, blocks, room
+from enrnn_ref.backends.base import Backend, SequenceGradients, SequenceTape, States, Step, blocks, state_room
 from enrnn_ref.cells.base import Cell, Tuple
 
 
@@ -15,8 +15,11 @@ class ReferenceBackend(Backend):
     name = "reference"
     longdouble = True
 
-    def affine(self, x: Array, weight: Array, bias: Array | None) -> Array:
-        return x @ weight.T if bias is None else x @ weight.T + bias
+    def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:
+        y: Array = np.matmul(x, weight.T, out=out)
+        if bias is not None:
+            y += bias
+        return y
 
     def correlate(self, dz: Array, x: Array) -> Array:
         wide = np.result_type(dz.dtype, np.float64)
@@ -27,15 +30,10 @@ class ReferenceBackend(Backend):
         total: Array = np.sum(dz, axis=(0, 1), dtype=wide)
         return total
 
-    def forward(self, cell: Cell, step: Step, drive: Array, initial: States) -> SequenceTape:
-        time, batch, _ = drive.shape
-        n = drive.shape[2] // cell.gates
-        states = room(initial, time)
-        z = drive.copy()
-        emitted = None if step.projection is None else np.empty((time, batch, n), drive.dtype)
-        relayed = np.empty((time, batch, n), drive.dtype) if cell.relayed else None
+    def forward(self, cell: Cell, step: Step, tape: SequenceTape) -> None:
+        states, z, emitted, relayed = tape
         R, R_relayed = blocks(cell, step.matrix)
-        for t in range(time):
+        for t in range(len(z)):
             z_t, before = _gates(cell, z[t]), _units(cell, step, states, t)
             _add(cell.recurrent, z_t, states.h[t] @ R.T)  # [GS-2]
             if relayed is not None:
@@ -47,7 +45,6 @@ class ReferenceBackend(Backend):
                 emitted[t] = m
             states.h[t + 1] = m if step.projection is None else m @ step.projection.T  # [CO-3]
             states.memory[t + 1] = _stacked(new[cell.output_components :], states.memory[t])
-        return SequenceTape(states, z, emitted, relayed)
 
     def backward(
         self, cell: Cell, step: Step, tape: SequenceTape, dh: Array | None, dfinal: States
@@ -90,7 +87,7 @@ class ReferenceBackend(Backend):
     ) -> tuple[States, States]:
         time, out = len(drive), cell.output_components
         theta, dtheta = tuple(step.theta), tuple(dstep.theta)
-        states, dstates = room(initial, time), room(dinitial, time)
+        states, dstates = state_room(initial, time), state_room(dinitial, time)
         (R, R_relayed), (dR, dR_relayed) = blocks(cell, step.matrix), blocks(cell, dstep.matrix)
         for t in range(time):
             z, dz = _gates(cell, drive[t].copy()), _gates(cell, ddrive[t].copy())

@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperGroup
 
 from enrnn_ref import __version__
+from enrnn_ref.cli.bench import bench
 from enrnn_ref.cli.check import check
 from enrnn_ref.cli.compare import compare
 from enrnn_ref.cli.demo import demo
@@ -62,6 +63,6 @@ def root(
         typer.echo(ctx.get_help())
 
 
-for command in (demo, check, train, compare, plot):
+for command in (demo, check, train, compare, plot, bench):
     app.command()(command)
 app.add_typer(vectors, name="vectors")

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import scipy.linalg
 
 from enrnn_ref.arrays import Array, choice, float_array
-from enrnn_ref.errors import DegenerateEigenvalueError, ShapeError
+from enrnn_ref.errors import DegenerateEigenvalueError, OptionError, ShapeError
 from enrnn_ref.linalg.refinement import refined_eigenpair
+from enrnn_ref.linalg.tracking import Tracked, columns, leading_basis, tracked_leader
 
 POLICIES = ("raise", "proceed")
+METHODS = ("dense", "tracked")
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,11 @@ class Eigenpair:
         ∂ρ/∂T = Re(conj(λ) S)/ρ [EN-4]; zero where the policy says so [EN-12].
     degeneracy : Degeneracy or None
         None when the derivative exists.
+    basis : ndarray (n, columns) float64 or None
+        Orthonormal, near the leading invariant subspace: where ``method="tracked"`` may start on a matrix nearby. None
+        from ``method="dense"``; without columns where the matrix is too small for tracking.
+    fell_back : bool
+        Whether there was a start and the dense method had to decide nevertheless.
     """
 
     value: complex
@@ -86,12 +93,16 @@ class Eigenpair:
     condition: float
     modulus_gradient: Array
     degeneracy: Degeneracy | None
+    basis: Array | None = None
+    fell_back: bool = False
 
 
-def dominant_eigenpair(matrix: Array, *, on_degenerate: str = "raise") -> Eigenpair:
+def dominant_eigenpair(
+    matrix: Array, *, on_degenerate: str = "raise", method: str = "dense", start: Eigenpair | Array | None = None
+) -> Eigenpair:
     """The eigenvalue of largest modulus, its vectors, its gap, its condition and the derivative of its modulus.
 
-    Computed in float64 by LAPACK's dense routine, whatever the dtype of ``matrix``.
+    Computed in float64, whatever the dtype of ``matrix``.
 
     Parameters
     ----------
@@ -99,23 +110,35 @@ def dominant_eigenpair(matrix: Array, *, on_degenerate: str = "raise") -> Eigenp
     on_degenerate : {"raise", "proceed"}
         What to do where the modulus has no derivative; "proceed" makes the choice of [EN-12] and records it in
         ``degeneracy``.
+    method : {"dense", "tracked"}
+        "dense": LAPACK's routine. "tracked": from ``start``, and only where it is proved to lead, at a distance from
+        all others that no rounding bridges; otherwise the dense method, with ``fell_back`` set.
+    start : Eigenpair or ndarray (n, columns), optional
+        What an earlier tracked call on a matrix nearby returned, or its ``basis``. Without it a tracked call is dense,
+        and returns a basis for the next.
 
     Raises
     ------
     DegenerateEigenvalueError
         The leader is tied, defective or zero, and ``on_degenerate`` is "raise".
     ShapeError, DtypeError, NotFiniteError
-        ``matrix`` is not a square, finite, real floating-point matrix.
+        ``matrix`` is not a square, finite, real floating-point matrix; ``start`` is of another size.
+    OptionError
+        An unknown option; a ``start`` for the dense method, or one that has no basis.
 
     Notes
     -----
-    Implements [EN-1], [EN-3] in gradient form [EN-4], and [EN-10].
+    Implements [EN-1], [EN-3] in gradient form [EN-4], [EN-10], and by the tracked method [EN-13] to [EN-17]. Both
+    methods return the same to rounding, vectors up to a factor of modulus one.
     """
     choice("on_degenerate", on_degenerate, POLICIES)
+    choice("method", method, METHODS)
     matrix = float_array("matrix", matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.size:
         raise ShapeError(f"matrix has shape {matrix.shape}; expected (n, n) with n of at least 1.")
-    pair = eigenpair_of(matrix.astype(np.float64))
+    basis = _basis_of(start, method, len(matrix))
+    wide = matrix.astype(np.float64)
+    pair = eigenpair_of(wide) if method == "dense" else tracked_eigenpair_of(wide, basis)
     if pair.degeneracy is not None and on_degenerate == "raise":
         raise pair.degeneracy.error()
     return pair
@@ -126,12 +149,78 @@ def eigenpair_of(matrix: Array) -> Eigenpair:
 
     The matrix is scaled by a power of two, which rounds nothing, so that no product in it overflows or underflows.
     """
+    scaled, exponent = _scaled(matrix)
+    return _dense(_Spectrum(scaled), exponent)
+
+
+def tracked_eigenpair_of(matrix: Array, start: Array | None) -> Eigenpair:
+    """:func:`eigenpair_of`, from a basis near the leading invariant subspace where that is certain to be right.
+
+    Where either method may be used both make the same decision, as tracking keeps away from all that is degenerate.
+    """
+    scaled, exponent = _scaled(matrix)
+    usable = start is not None and start.size > 0
+    found = tracked_leader(scaled, start) if start is not None and usable else None
+    if found is not None:
+        pair = _certain(scaled, found, exponent)
+        if pair is not None:
+            return pair
+    spectrum = _Spectrum(scaled)
+    basis = leading_basis(spectrum.values, spectrum.right)
+    return replace(_dense(spectrum, exponent), basis=basis, fell_back=usable)
+
+
+def _basis_of(start: Eigenpair | Array | None, method: str, size: int) -> Array | None:
+    """The checked basis of ``start``."""
+    if start is None:
+        return None
+    if method == "dense":
+        raise OptionError("start is given with method 'dense'; expected it with method 'tracked' alone.")
+    basis = start.basis if isinstance(start, Eigenpair) else start
+    if basis is None:
+        raise OptionError("start is an Eigenpair without a basis; expected one that method 'tracked' returned.")
+    basis = float_array("start", basis).astype(np.float64)
+    if basis.shape != (size, columns(size)):
+        raise ShapeError(
+            f"start has shape {basis.shape}; expected {(size, columns(size))} for a matrix of size {size}."
+        )
+    return basis
+
+
+def _scaled(matrix: Array) -> tuple[Array, int]:
+    """The matrix times 2^(-exponent), with entries of order one."""
     exponent = int(np.frexp(np.abs(matrix).max())[1])
-    spectrum = _Spectrum(np.ldexp(matrix, -exponent))
+    return np.ldexp(matrix, -exponent), exponent
+
+
+def _certain(matrix: Array, found: Tracked, exponent: int) -> Eigenpair | None:
+    """A tracked leader as an Eigenpair; None near anything that the dense method might call degenerate."""
+    modulus = abs(found.value)
+    condition = 1.0 / abs(complex(np.vdot(found.left, found.right)))
+    gap = modulus - found.second
+    norm = float(np.linalg.norm(matrix))
+    backward_error = float(np.finfo(np.float64).eps) * norm
+    # The dense method calls a leader tied within twice the most that rounding moves an eigenvalue by [EN-10], and
+    # defective from a condition of 1e-2 / sqrt(u) on; a factor of ten keeps the two from disagreeing. A pair may be two
+    # real eigenvalues where rounding could have lifted it off the axis.
+    near = 20 * math.sqrt(backward_error * norm)
+    if gap <= near or 0.0 < found.value.imag <= near or condition >= 1e-3 * math.sqrt(modulus / backward_error):
+        return None
+    value = complex(math.ldexp(found.value.real, exponent), math.ldexp(found.value.imag, exponent))
+    u, v = found.right, found.left
+    weighted = v.conj() * (found.value.conjugate() / abs(found.value) / np.vdot(v, u))
+    gradient = np.stack([weighted.real, -weighted.imag], axis=1) @ np.stack([u.real, u.imag])  # [EN-4], rank two
+    modulus, gap = math.ldexp(modulus, exponent), math.ldexp(gap, exponent)
+    return Eigenpair(value, modulus, u, v, gap, condition, gradient, None, found.basis)
+
+
+def _dense(spectrum: _Spectrum, exponent: int) -> Eigenpair:
+    """The leader of a decomposition, of the matrix before it was scaled."""
 
     def unscaled(number: float) -> float:
         return float(np.ldexp(number, exponent))
 
+    matrix = spectrum.matrix
     k, kind = spectrum.leader()
     value, condition, gap = complex(spectrum.values[k]), float(spectrum.conditions[k]), spectrum.gap(k)
     if kind in ("defective", "zero"):
@@ -223,8 +312,13 @@ class _Spectrum:
         value, u, v = self.values[k], self.right[:, k], self.left[:, k]
         if refine:
             value, u, v = refined_eigenpair(self.matrix, value, u, v)
-        weighted = v.conj() * (value.conjugate() / abs(value) / np.vdot(v, u))
-        gradient: Array = np.outer(weighted.real, u.real)
-        if np.iscomplexobj(u):
-            gradient -= np.outer(weighted.imag, u.imag)
-        return gradient.astype(np.float64)
+        return _modulus_gradient(value, u, v)
+
+
+def _modulus_gradient(value: Any, right: Array, left: Array) -> Array:
+    """∂ρ/∂T [EN-4] of an eigenvalue with its vectors, in any precision."""
+    weighted = left.conj() * (value.conjugate() / abs(value) / np.vdot(left, right))
+    gradient: Array = np.outer(weighted.real, right.real)
+    if np.iscomplexobj(right):
+        gradient -= np.outer(weighted.imag, right.imag)
+    return gradient.astype(np.float64)

@@ -14,12 +14,13 @@ from enrnn_ref.arrays import (
     Arrays,
     array_dict,
     float_array,
+    integer,
     require_dtype,
     require_keys,
     require_shape,
 )
 from enrnn_ref.backends.base import Backend
-from enrnn_ref.errors import ForeignRunError, ShapeError, TapeNotKeptError
+from enrnn_ref.errors import ForeignRunError, OptionError, ShapeError, TapeNotKeptError
 from enrnn_ref.models.run import Gradients, Run, Tangent
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class Model(ABC):
         *,
         buffers: Mapping[str, Array] | None = None,
         keep: bool = True,
+        checkpoint_every: int | None = None,
         backend: str = "cpu",
     ) -> Run:
         """Run over a batch of sequences."""
@@ -169,6 +171,16 @@ class Model(ABC):
         require_shape(name, given, expected.shape, f"the shape of {other}", hint)
         require_dtype(name, given, expected.dtype)
         return given
+
+
+def require_keep(keep: object, checkpoint_every: object) -> None:
+    """Raise OptionError unless ``keep`` is a bool and ``checkpoint_every`` None or, where a tape is kept, 1 or more."""
+    if not isinstance(keep, bool):
+        raise OptionError(f"keep is {keep!r}; expected True or False.")
+    if checkpoint_every is not None:
+        integer("checkpoint_every", checkpoint_every)
+        if not keep:
+            raise OptionError(f"checkpoint_every is {checkpoint_every} with keep=False; expected one of the two.")
 
 
 def _axis_hint(x: Array, input_size: int, state: Mapping[str, Array] | None) -> str:

@@ -81,6 +81,7 @@ class Bidirectional(Composition):
         *,
         buffers: Mapping[str, Array] | None = None,
         keep: bool = True,
+        checkpoint_every: int | None = None,
         backend: str = "cpu",
     ) -> Run:
         """Run both directions [CO-12]; arguments and errors as those of :meth:`Recurrence.forward`.
@@ -95,6 +96,7 @@ class Bidirectional(Composition):
                 None if start is None else taken(start, name),
                 buffers=taken(known, name),
                 keep=keep,
+                checkpoint_every=checkpoint_every,
                 backend=backend,
             )
             for name, part in self.parts.items()
@@ -126,7 +128,8 @@ class Bidirectional(Composition):
             )
         }
         dx = grads["forward"].x + _in_order("backward", grads["backward"].x)
-        found = joined({name: gradient.params for name, gradient in grads.items()}) | readout
+        found = joined({name: gradient.params for name, gradient in grads.items()})
+        found |= {name: total.astype(dy.dtype) for name, total in readout.items()}
         return Gradients(
             {key: found[key] for key in self.shapes},
             dx,

@@ -43,6 +43,8 @@ class ENRNN(Recurrence):
     readout : {"all", "last"}
     on_degenerate : {"raise", "proceed"}
         What backward and tangent do where ρ(T) has no derivative [EN-12].
+    eigenpair : {"auto", "dense", "tracked"}
+        How ρ(T) is computed; see :class:`EigenvalueNormalized`. A tracked one has its state in ``run.buffers``.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class ENRNN(Recurrence):
         activation: str = "modrelu",
         readout: str = "all",
         on_degenerate: str = "raise",
+        eigenpair: str = "auto",
     ) -> None:
         long_size = integer("long_size", long_size, least=0)
         short_size = integer("short_size", short_size, least=0)
@@ -69,12 +72,12 @@ class ENRNN(Recurrence):
         self.negative_ones = round(0.3 * long_size) if negative_ones is None else negative_ones
         cell = ACTIVATIONS[choice("activation", activation, tuple(ACTIVATIONS))]()
         long = ScaledCayley(long_size, self.negative_ones)
-        short = EigenvalueNormalized(short_size, eps, normalize, on_degenerate=on_degenerate)
+        short = EigenvalueNormalized(short_size, eps, normalize, on_degenerate=on_degenerate, eigenpair=eigenpair)
         super().__init__(CoupledBlocks(long, short, coupled=coupled), cell, input_size, output_size, readout=readout)
         self.long_size, self.short_size = long_size, short_size
         self.blocks = {"long": slice(0, long_size), "short": slice(long_size, long_size + short_size)}
         self.eps, self.normalize, self.coupled = short.eps, short.normalize, coupled
-        self.activation, self.on_degenerate = activation, short.on_degenerate
+        self.activation, self.on_degenerate, self.eigenpair = activation, short.on_degenerate, short.eigenpair
 
     def _init_input(self, rng: np.random.Generator, dtype: npt.DTypeLike) -> Array:
         """U[-0.01, 0.01], as released."""
@@ -94,4 +97,5 @@ class ENRNN(Recurrence):
             "activation": self.activation,
             "readout": self.readout,
             "on_degenerate": self.on_degenerate,
+            "eigenpair": self.eigenpair,
         }

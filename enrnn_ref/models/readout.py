@@ -49,13 +49,12 @@ class Readout:
     def pullback(
         self, engine: Backend, params: Mapping[str, Array], features: Array, dy: Array
     ) -> tuple[Arrays, Array]:
-        """Gradients of V and c [BP-7], and of the features (S, B, W)."""
+        """Gradients of V and c [BP-7], in float64 at least, and of the features (S, B, W)."""
         dy = dy if self.kind == "all" else dy[np.newaxis]
         if self.output_size is None:
             return {}, dy
         sums = {"readout": engine.correlate(dy, np.ascontiguousarray(features)), "readout_bias": engine.total(dy)}
-        grads = {name: total.astype(dy.dtype) for name, total in sums.items()}
-        return grads, engine.affine(dy, np.ascontiguousarray(params["readout"].T), None)
+        return sums, engine.affine(dy, np.ascontiguousarray(params["readout"].T), None)
 
     def tangent(self, engine: Backend, params: Arrays, dparams: Arrays, features: Array, dfeatures: Array) -> Array:
         """dy = V df + dV f + dc [TA-4]."""

@@ -4,37 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from enrnn_ref import backends
 from enrnn_ref.arrays import Array, Arrays, float_dtype, integer
-from enrnn_ref.backends.base import Backend, SequenceGradients, SequenceTape, States, Step
+from enrnn_ref.backends.base import Backend, SequenceGradients, SequenceTape, States, Step, parts, room
 from enrnn_ref.cells.base import Cell
 from enrnn_ref.errors import OptionError
 from enrnn_ref.initializers import generator, glorot_uniform
 from enrnn_ref.linalg.threads import single_threaded_blas
-from enrnn_ref.models.base import Model
+from enrnn_ref.models.base import Model, require_keep
 from enrnn_ref.models.readout import Readout
 from enrnn_ref.models.run import Gradients, Run, Tangent
 from enrnn_ref.models.states import StateLayout
-from enrnn_ref.models.time_blocks import Sums, at_gates, by_gate, time_blocks
+from enrnn_ref.models.time_blocks import Sums, at_gates, by_gate, segments, stretches, time_blocks
 from enrnn_ref.parametrizations.base import Parametrization, Value
 
-INFERENCE_STEPS = 64  # steps that a run without a tape holds at a time
+INFERENCE_STEPS = 64
+"""Steps that a run without a tape holds at a time."""
+
+
+class Held(NamedTuple):
+    """The tapes of the recurrence and of the filter, if there is one, over a stretch of time."""
+
+    sequence: SequenceTape
+    filtered: SequenceTape | None
+
+
+class Segment(NamedTuple):
+    """A stretch of time, the named states before it, and what is held of it; None: it is to be run again."""
+
+    times: slice
+    start: Arrays
+    held: Held | None
 
 
 @dataclass(frozen=True, eq=False)
 class Tape:
-    """What the backward pass needs of the forward pass; ``filtered`` is that of the filter, if there is one."""
+    """What the backward pass needs of the forward pass."""
 
     params: Arrays
     x: Array
     value: Value
-    sequence: SequenceTape
-    filtered: SequenceTape | None
+    segments: list[Segment]
     learned_start: bool
 
 
@@ -197,6 +212,7 @@ class Recurrence(Model):
         *,
         buffers: Mapping[str, Array] | None = None,
         keep: bool = True,
+        checkpoint_every: int | None = None,
         backend: str = "cpu",
     ) -> Run:
         """Run the recurrence over a batch of sequences [GS-1] to [GS-4].
@@ -215,6 +231,10 @@ class Recurrence(Model):
             ``run.buffers`` of the step before, for parametrizations that have any.
         keep : bool
             False: inference. No tape is kept, and no array of T·B·n but the output.
+        checkpoint_every : int, optional
+            Keep no more than the state at every k-th step, and let ``backward`` run the steps in between again: the
+            same bits in memory that does not grow with T, for the time of one more forward pass. k is rounded up to
+            whole blocks of time, about two megabytes of pre-activations; ``run.h`` is None.
         backend : {"cpu", "reference", "cuda"}
 
         Returns
@@ -231,33 +251,29 @@ class Recurrence(Model):
             R itself does not exist (ρ = 0 with ε = 0).
         """
         engine = backends.get(backend)
-        if not isinstance(keep, bool):
-            raise OptionError(f"keep is {keep!r}; expected True or False.")
+        require_keep(keep, checkpoint_every)
         params = self._checked_params(params, longdouble=engine.longdouble)
         x, given = self._checked_input(engine, x, state, params["input"].dtype)
         value = self.parametrization.evaluate(self._raw(params), buffers)
         step = self._step(params, value.matrix)
         named = self._start(params, x.shape[1]) if given is None else given
-        if keep:
-            sequence, filtered = self._run(engine, params, step, x, named)
-            h = sequence.states.h.view()
-            h.flags.writeable = False
-            y = self._readout.apply(engine, params, self._features(h))
-            tape = Tape(params, x, value, sequence, filtered, self.initial_state and given is None)
-            final = self._final(sequence, filtered)
-            return Run(y, h, final, value.buffers, value.degeneracy, engine.name, self, tape)
-        outputs = []
-        for lo in range(0, len(x), INFERENCE_STEPS):
-            sequence, filtered = self._run(engine, params, step, x[lo : lo + INFERENCE_STEPS], named)
-            named = self._final(sequence, filtered)
+        whole = keep and checkpoint_every is None
+        outputs, kept, h = [], [], None
+        for times in self._segments(x, keep, checkpoint_every):
+            held = self._run(engine, params, step, x[times], named)
+            if keep:
+                kept.append(Segment(times, named, held if whole else None))
+            named = self._final(held)
+            if whole:
+                h = held.sequence.states.h.view()
+                h.flags.writeable = False
             if self.readout == "all":
-                outputs.append(self._readout.apply(engine, params, sequence.states.h[1:]))
-        y = (
-            np.concatenate(outputs)
-            if outputs
-            else self._readout.apply(engine, params, named[self._layout.output][None])
-        )
-        return Run(y, None, named, value.buffers, value.degeneracy, engine.name, self, None)
+                outputs.append(self._readout.apply(engine, params, held.sequence.states.h[1:]))
+            elif times.stop == len(x):  # of a copy, which does not keep the stretch alive
+                outputs.append(self._readout.apply(engine, params, named[self._layout.output][np.newaxis]))
+        y = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+        tape = Tape(params, x, value, kept, self.initial_state and given is None) if keep else None
+        return Run(y, h, named, value.buffers, value.degeneracy, engine.name, self, tape)
 
     @single_threaded_blas()
     def backward(self, run: Run, dy: Array, dstate: Mapping[str, Array] | None = None) -> Gradients:
@@ -286,40 +302,38 @@ class Recurrence(Model):
         """
         tape: Tape = self._own_tape(run)
         engine = backends.get(run.backend)
-        params, x, sequence = tape.params, tape.x, tape.sequence
-        h = sequence.states.h
+        params, x = tape.params, tape.x
         dy = self._like("dy", dy, "run.y", run.y)
         named = self._checked_state("dstate", dstate, x)
-        dfinal = self._layout.stack(named, x.shape[1], x.dtype)
-
-        grads, dfeatures = self._readout.pullback(engine, params, self._features(h), dy)  # [BP-7]
-        dh: Array | None = dfeatures
-        if self.readout == "last":
-            dfinal.h[...] += dfeatures[0]
-            dh = None
-        step, sums, dx = self._step(params, tape.value.matrix), Sums(), np.zeros_like(x)
-        arriving, at_filter = dfinal, None
+        arriving, at_filter = self._layout.stack(named, x.shape[1], x.dtype), None
         if self.filter is not None:
             at_filter = self._filter_layout.stack(named, x.shape[1], x.dtype)
-        for times in reversed(time_blocks(sequence.z)):  # [BP-12]: dz of a block is used up while it is in the cache
-            part = sequence.between(times)
-            back = engine.backward(self.cell, step, part, None if dh is None else dh[times], arriving)
-            arriving = back.dinitial
-            self._add_recurrent_sums(engine, sums, part, back)
-            dz, driven = back.dz, self.cell.driven
-            if self.filter is not None and at_filter is not None and tape.filtered is not None:
-                da = np.concatenate(at_gates(dz, driven, self.hidden_size), axis=2)
-                through = engine.backward(
-                    self.filter, self._filter_step(x.dtype), tape.filtered.between(times), da, at_filter
-                )  # [CO-8]
-                at_filter, dz, driven = through.dinitial, through.dz, tuple(range(len(driven)))
-            parts = at_gates(dz, driven, self.hidden_size)
-            sums.add("input", np.concatenate([engine.correlate(part, x[times]) for part in parts]))  # [BP-5]
-            if self.cell.drive_bias:
-                sums.add("bias", by_gate(engine.total(dz), driven, self.hidden_size))  # [BP-5]
-            weights = np.split(params["input"], np.cumsum([part.shape[2] for part in parts])[:-1])
-            for da, rows in zip(parts, weights, strict=True):
-                dx[times] += engine.affine(da, np.ascontiguousarray(rows.T), None)  # [BP-6]
+        step, sums, dx = self._step(params, tape.value.matrix), Sums(), np.empty_like(x)
+        for segment in reversed(tape.segments):
+            first = segment.times.start
+            held = segment.held or self._run(engine, params, step, x[segment.times], segment.start)
+            for inner in reversed(self._blocks(held.sequence)):  # [BP-12]: dz of a block is used up while in the cache
+                times, part = slice(first + inner.start, first + inner.stop), held.sequence.between(inner)
+                dh = None
+                if self.readout == "all":
+                    found, dh = self._readout.pullback(engine, params, part.states.h[1:], dy[times])  # [BP-7]
+                    sums.add_all(found)
+                elif times.stop == len(x):
+                    found, dlast = self._readout.pullback(engine, params, part.states.h[-1:], dy)
+                    sums.add_all(found)
+                    arriving.h[...] += dlast[0]
+                back = engine.backward(self.cell, step, part, dh, arriving)
+                arriving = back.dinitial
+                self._add_recurrent_sums(engine, sums, part, back)
+                dz, driven = back.dz, self.cell.driven
+                if self.filter is not None and at_filter is not None and held.filtered is not None:
+                    da = np.concatenate(at_gates(dz, driven, self.hidden_size), axis=2)
+                    through = engine.backward(
+                        self.filter, self._filter_step(x.dtype), held.filtered.between(inner), da, at_filter
+                    )  # [CO-8]
+                    at_filter, dz, driven = through.dinitial, through.dz, tuple(range(len(driven)))
+                self._add_drive_sums(engine, sums, dz, driven, x[times])
+                self._drive_pullback(engine, params, dz, driven, dx[times])
 
         initial = self._layout.name(arriving)
         if at_filter is not None:
@@ -329,8 +343,8 @@ class Recurrence(Model):
             sums.add("initial_state", learned if tape.learned_start else np.zeros_like(learned))
         totals = sums.astype(x.dtype)
         draw = self.parametrization.pullback(tape.value, totals.pop("matrix"))
-        grads |= {self._names[raw]: gradient for raw, gradient in draw.items()}
-        grads |= totals | self._theta_dict(totals.pop("theta"))
+        grads = {self._names[raw]: gradient for raw, gradient in draw.items()}
+        grads |= self._theta_dict(totals.pop("theta")) | totals
         return Gradients({key: grads[key] for key in self.shapes}, dx, initial)
 
     @single_threaded_blas()
@@ -378,33 +392,69 @@ class Recurrence(Model):
             filtered, dfiltered = engine.tangent(self.filter, no_matrix, u, initial, no_matrix, du, dinitial)
             u, du = filtered.h[1:], dfiltered.h[1:]
             final = self._filter_layout.name(States(*(part[-1] for part in dfiltered)))
+        form = (*x.shape[:2], self.cell.gates * self.hidden_size)
         states, dstates = engine.tangent(
-            self.cell, step, self._spread(u, params), self._layout.stack(start, batch, dtype),
-            dstep, self._spread(du, direction), self._layout.stack(dstart, batch, dtype),
+            self.cell, step, self._spread(u, params, np.empty(form, dtype)), self._layout.stack(start, batch, dtype),
+            dstep, self._spread(du, direction, np.empty(form, dtype)), self._layout.stack(dstart, batch, dtype),
         )  # fmt: skip
         dy = self._readout.tangent(engine, params, direction, self._features(states.h), self._features(dstates.h))
         return Tangent(dy, self._layout.name(States(*(part[-1] for part in dstates))) | final)
 
     # The pieces of a pass.
 
-    def _run(
-        self, engine: Backend, params: Arrays, step: Step, x: Array, named: Arrays
-    ) -> tuple[SequenceTape, SequenceTape | None]:
-        """Drive, filter and recurrence over x, from the named states."""
+    def _segments(self, x: Array, keep: bool, checkpoint_every: int | None) -> list[slice]:
+        """The stretches of time that are held at once."""
+        if not keep:
+            return stretches(len(x), INFERENCE_STEPS)
+        if checkpoint_every is None:
+            return [slice(0, len(x))]
+        return segments(len(x), self.cell.gates * self.hidden_size * x[0, :, 0].nbytes, checkpoint_every)
+
+    def _blocks(self, sequence: SequenceTape) -> list[slice]:
+        return time_blocks(len(sequence.z), sequence.z[0].nbytes)
+
+    def _run(self, engine: Backend, params: Arrays, step: Step, x: Array, named: Arrays) -> Held:
+        """Drive, filter and recurrence over x, from the named states; the drive of a block is still in the cache."""
         batch, filtered = x.shape[1], None
-        a = self._affine_drive(engine, params, x)
         if self.filter is not None:
             initial = self._filter_layout.stack(named, batch, x.dtype)
-            filtered = engine.forward(self.filter, self._filter_step(x.dtype), a, initial)  # [CO-4]
-            a = filtered.states.h[1:]
+            filtered = room(self.filter, len(x), initial, projected=False)
         initial = self._layout.stack(named, batch, x.dtype)
-        return engine.forward(self.cell, step, self._spread(a, params), initial), filtered
+        sequence = room(self.cell, len(x), initial, projected=self.projection_size is not None)
+        for times in self._blocks(sequence):
+            part = sequence.between(times)
+            if self.filter is not None and filtered is not None:
+                driven = filtered.between(times)
+                self._affine_drive(engine, params, x[times], driven.z)
+                engine.forward(self.filter, self._filter_step(x.dtype), driven)  # [CO-4]
+                self._spread(driven.states.h[1:], params, part.z)
+            elif self._all_driven():
+                self._spread(self._affine_drive(engine, params, x[times], part.z), params, part.z)
+            else:
+                self._spread(self._affine_drive(engine, params, x[times]), params, part.z)
+            engine.forward(self.cell, step, part)
+        return Held(sequence, filtered)
 
-    def _final(self, sequence: SequenceTape, filtered: SequenceTape | None) -> Arrays:
+    def _add_drive_sums(self, engine: Backend, sums: Sums, dz: Array, driven: tuple[int, ...], x: Array) -> None:
+        """dU and db_a [BP-5]."""
+        n = self.hidden_size
+        sums.add("input", np.concatenate([engine.correlate(part, x) for part in at_gates(dz, driven, n)]))
+        if self.cell.drive_bias:
+            sums.add("bias", by_gate(engine.total(dz), driven, n))
+
+    def _drive_pullback(self, engine: Backend, params: Arrays, dz: Array, driven: tuple[int, ...], dx: Array) -> None:
+        """dx_t = Uᵀ da_t [BP-6]."""
+        parts = at_gates(dz, driven, self.hidden_size)
+        weights = np.split(params["input"], np.cumsum([part.shape[2] for part in parts])[:-1])
+        engine.affine(parts[0], weights[0].T, None, dx)
+        for da, rows in zip(parts[1:], weights[1:], strict=True):
+            dx += engine.affine(da, rows.T, None)
+
+    def _final(self, held: Held) -> Arrays:
         """The named states after the last step."""
-        final = self._layout.name(States(*(part[-1] for part in sequence.states)))
-        if filtered is not None:
-            final |= self._filter_layout.name(States(*(part[-1] for part in filtered.states)))
+        final = self._layout.name(States(*(part[-1] for part in held.sequence.states)))
+        if held.filtered is not None:
+            final |= self._filter_layout.name(States(*(part[-1] for part in held.filtered.states)))
         return final
 
     def _start(self, params: Arrays, batch: int) -> Arrays:
@@ -417,47 +467,55 @@ class Recurrence(Model):
         """What the readout sees of h (T+1, B, W)."""
         return h[1:] if self.readout == "all" else h[-1:]
 
-    def _affine_drive(self, engine: Backend, params: Arrays, x: Array) -> Array:
+    def _affine_drive(self, engine: Backend, params: Arrays, x: Array, out: Array | None = None) -> Array:
         """a_t = U x_t + b_a [GS-1]."""
-        return engine.affine(x, params["input"], params["bias"] if self.cell.drive_bias else None)
+        return engine.affine(x, params["input"], params["bias"] if self.cell.drive_bias else None, out)
 
-    def _spread(self, a: Array, params: Arrays) -> Array:
-        """The drive (T, B, ·) at the gates that take it, with the recurrent gates' bias; free to be changed [CO-1]."""
+    def _all_driven(self) -> bool:
+        return self.cell.driven == tuple(range(self.cell.gates))
+
+    def _spread(self, a: Array, params: Arrays, z: Array) -> Array:
+        """Put the drive (T, B, ·) into z at the gates that take it, and add the recurrent gates' bias [CO-1]."""
         n, cell = self.hidden_size, self.cell
-        if cell.driven == tuple(range(cell.gates)):
-            drive = a if self.filter is None else a.copy()
-        else:
-            drive = np.zeros((*a.shape[:2], cell.gates * n), a.dtype)
+        if not self._all_driven():
+            z[...] = 0
             for k, g in enumerate(cell.driven):
-                drive[..., g * n : (g + 1) * n] = a[..., k * n : (k + 1) * n]
+                z[..., g * n : (g + 1) * n] = a[..., k * n : (k + 1) * n]
+        elif a is not z:
+            z[...] = a
         if self.recurrent_bias:
             for k, g in enumerate(cell.recurrent):
-                drive[..., g * n : (g + 1) * n] += params["recurrent_bias"][k * n : (k + 1) * n]
-        return drive
+                z[..., g * n : (g + 1) * n] += params["recurrent_bias"][k * n : (k + 1) * n]
+        return z
 
     def _add_recurrent_sums(self, engine: Backend, sums: Sums, part: SequenceTape, back: SequenceGradients) -> None:
-        """dR: what arrived at the products times what they multiplied [BP-4] [CO-5] [CO-7]; and dP, dθ, db_p."""
+        """dR, dP, dθ, db_p [BP-4] [CO-5] [CO-6] [CO-7]."""
         n, recurrent = self.hidden_size, self.cell.recurrent
-        first = len(recurrent) - self.cell.relayed
-        blocks = [engine.correlate(dp, part.states.h[:-1]) for dp in at_gates(back.dz, recurrent[:first], n)]
-        if part.relayed is not None:
-            blocks += [engine.correlate(dp, part.relayed) for dp in at_gates(back.dz, recurrent[first:], n)]
-        sums.add("matrix", np.concatenate(blocks))
+        sums.add("matrix", self._matrix_sum(engine, part, back.dz))
         sums.add("theta", back.dtheta)
         if back.dh is not None and part.emitted is not None:
             sums.add("projection", engine.correlate(back.dh, part.emitted))  # [CO-6]
         if self.recurrent_bias:
             sums.add("recurrent_bias", by_gate(engine.total(back.dz), recurrent, n))  # [CO-7]
 
+    def _matrix_sum(self, engine: Backend, part: SequenceTape, dz: Array) -> Array:
+        """dR where R may be other than zero: what arrived at a product times what it multiplied [BP-4] [CO-5]."""
+        total = np.zeros(self.parametrization.shape, np.result_type(dz.dtype, np.float64))
+        for rows, columns, gates, relayed in parts(self.cell, self.parametrization.support, self.hidden_size):
+            multiplied = part.relayed if relayed else part.states.h[:-1]
+            assert multiplied is not None
+            total[rows, columns] = engine.correlate(dz[..., gates], multiplied[..., columns])
+        return total
+
     def _step(self, params: Arrays, matrix: Array) -> Step:
         rows = [params[name].reshape(-1, self.hidden_size) for name in self.cell.parameters]
         theta = np.concatenate(rows) if rows else np.empty((0, self.hidden_size), matrix.dtype)
-        return Step(matrix, theta, params.get("projection"))
+        return Step(matrix, theta, self.parametrization.support, params.get("projection"))
 
     def _filter_step(self, dtype: np.dtype[Any]) -> Step:
         """A filter has no matrix and no parameters."""
         channels = self._filter_layout.width
-        return Step(np.empty((0, channels), dtype), np.empty((0, channels), dtype))
+        return Step(np.empty((0, channels), dtype), np.empty((0, channels), dtype), ())
 
     def _theta_dict(self, theta: Array) -> Arrays:
         """Rows (C, n) of gradients under the names of the cell's parameters."""

@@ -55,6 +55,7 @@ class Stacked(Composition):
         *,
         buffers: Mapping[str, Array] | None = None,
         keep: bool = True,
+        checkpoint_every: int | None = None,
         backend: str = "cpu",
     ) -> Run:
         """Run all layers [CO-10]; arguments and errors as those of :meth:`Recurrence.forward`.
@@ -73,6 +74,7 @@ class Stacked(Composition):
                 None if start is None else taken(start, name),
                 buffers=taken(known, name),
                 keep=keep,
+                checkpoint_every=checkpoint_every,
                 backend=backend,
             )
             y = runs[name].y

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from enrnn_ref.arrays import Array, Arrays
+from enrnn_ref.backends.base import runs
 
 GRADIENT_BYTES = 1 << 21  # of the gradients of the pre-activations that backward holds at a time: what a cache holds
 
@@ -19,26 +20,38 @@ class Sums:
     def add(self, name: str, term: Array) -> None:
         self._sums[name] = self._sums[name] + term if name in self._sums else term
 
+    def add_all(self, terms: Arrays) -> None:
+        for name, term in terms.items():
+            self.add(name, term)
+
     def astype(self, dtype: npt.DTypeLike) -> Arrays:
         """The sums, rounded once."""
         return {name: total.astype(dtype) for name, total in self._sums.items()}
 
 
-def time_blocks(z: Array) -> list[slice]:
-    """Stretches of time for which the pre-activations take about ``GRADIENT_BYTES``."""
-    steps = max(1, GRADIENT_BYTES // max(1, z[0].nbytes))
-    return [slice(lo, min(lo + steps, len(z))) for lo in range(0, len(z), steps)]
+def time_blocks(length: int, step_bytes: int) -> list[slice]:
+    """Stretches of time for which the pre-activations, of so many bytes a step, take about ``GRADIENT_BYTES``."""
+    return stretches(length, _steps(step_bytes))
+
+
+def segments(length: int, step_bytes: int, at_least: int) -> list[slice]:
+    """Stretches of at least so many steps, each of them whole blocks, so that the sums over blocks stay the same."""
+    steps = _steps(step_bytes)
+    return stretches(length, steps * -(-at_least // steps))
+
+
+def stretches(length: int, steps: int) -> list[slice]:
+    """0..length in pieces of ``steps``; the last may be shorter."""
+    return [slice(lo, min(lo + steps, length)) for lo in range(0, length, steps)]
+
+
+def _steps(step_bytes: int) -> int:
+    return max(1, GRADIENT_BYTES // max(1, step_bytes))
 
 
 def at_gates(dz: Array, gates: tuple[int, ...], n: int) -> list[Array]:
     """The blocks of dz (T, B, G·n) that belong to ``gates``; neighbours in one piece: a slice is a view, not a copy."""
-    runs: list[slice] = []
-    for g in gates:
-        if runs and runs[-1].stop == g * n:
-            runs[-1] = slice(runs[-1].start, (g + 1) * n)
-        else:
-            runs.append(slice(g * n, (g + 1) * n))
-    return [dz[..., run] for run in runs]
+    return [dz[..., run.gate * n : (run.gate + run.count) * n] for run in runs(gates)]
 
 
 def by_gate(total: Array, gates: tuple[int, ...], n: int) -> Array:

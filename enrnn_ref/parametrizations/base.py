@@ -100,8 +100,16 @@ class Parametrization(ABC):
             self._last = last = (content, value)
         return last[1]
 
+    @property
+    def support(self) -> tuple[tuple[slice, slice], ...]:
+        """Rows and columns of the rectangles of R outside of which it is zero wherever it is evaluated."""
+        rows, columns = self.shape
+        return ((slice(0, rows), slice(0, columns)),)
+
     def pullback(self, value: Value, dmatrix: Array) -> Arrays:
         """Gradients of the free arrays, given dL/dR at ``value``: a dict with the keys of ``shapes``.
+
+        What dL/dR is outside of ``support`` does not matter.
 
         Raises
         ------

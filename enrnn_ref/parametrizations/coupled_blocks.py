@@ -38,6 +38,12 @@ class CoupledBlocks(Parametrization):
         if coupled:
             self.shapes["coupling"] = (self.long_size, short_size)
 
+    @property
+    def support(self) -> tuple[tuple[slice, slice], ...]:
+        """All but the zero block, and the block of the coupling where there is none."""
+        long, short = slice(0, self.long_size), slice(self.long_size, self.shape[0])
+        return ((long, slice(0, short.stop) if self.coupled else long), (short, short))
+
     def _init(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arrays:
         """The blocks' own draws; the coupling Glorot uniform."""
         raw = {"skew": self.long.init(rng, dtype)["skew"], "short": self.short.init(rng, dtype)["free"]}

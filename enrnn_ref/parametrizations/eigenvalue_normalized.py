@@ -10,10 +10,15 @@ import scipy.linalg
 
 from enrnn_ref.arrays import Array, Arrays, choice, integer, number
 from enrnn_ref.initializers import cayley_rotations
-from enrnn_ref.linalg.eigenpair import POLICIES, eigenpair_of
+from enrnn_ref.linalg.eigenpair import POLICIES, Eigenpair, eigenpair_of, tracked_eigenpair_of
+from enrnn_ref.linalg.tracking import columns
 from enrnn_ref.parametrizations.base import Parametrization, Value
 
 RULES = ("always", "never", "switch")
+EIGENPAIRS = ("auto", "dense", "tracked")
+
+TRACKED_FROM = 256
+"""From this size on "auto" tracks: below it the dense method costs little beside the recurrence itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +44,11 @@ class EigenvalueNormalized(Parametrization):
     on_degenerate : {"raise", "proceed"}
         What pullback and tangent do where ρ has no derivative: raise, or make the choice of [EN-12] and record it in
         ``value.degeneracy``.
+    eigenpair : {"auto", "dense", "tracked"}
+        How ρ(T) is computed. "tracked" starts from the step before, which is the buffer ``basis`` (zero before the
+        first step, which is dense), and asks the dense method wherever it cannot prove that its pair leads; how often
+        is the buffer ``fallbacks`` (an int64 of shape ()). "auto": tracked from size :data:`TRACKED_FROM` on. The
+        result is the same to rounding.
 
     Raises
     ------
@@ -51,7 +61,13 @@ class EigenvalueNormalized(Parametrization):
     """
 
     def __init__(
-        self, size: int, eps: float = 1e-3, normalize: str = "always", *, on_degenerate: str = "raise"
+        self,
+        size: int,
+        eps: float = 1e-3,
+        normalize: str = "always",
+        *,
+        on_degenerate: str = "raise",
+        eigenpair: str = "auto",
     ) -> None:
         n = integer("size", size, least=0)
         self.shape = (n, n)
@@ -59,6 +75,9 @@ class EigenvalueNormalized(Parametrization):
         self.eps = number("eps", eps)
         self.normalize = choice("normalize", normalize, RULES)
         self.on_degenerate = choice("on_degenerate", on_degenerate, POLICIES)
+        self.eigenpair = choice("eigenpair", eigenpair, EIGENPAIRS)
+        wanted = eigenpair == "tracked" or (eigenpair == "auto" and n >= TRACKED_FROM)
+        self._tracked = wanted and columns(n) > 0 and normalize != "never"
 
     def _init(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arrays:
         """A normal matrix with eigenvalues γ_j e^{±i t_j}, γ_j from U[-1, 1], t_j from U[0, π/2] (released code).
@@ -73,17 +92,21 @@ class EigenvalueNormalized(Parametrization):
         return {"free": (rotation * moduli).T.astype(dtype)}
 
     def initial_buffers(self) -> Arrays:
-        return {"switched": np.array(False)} if self.normalize == "switch" else {}
+        buffers = {"switched": np.array(False)} if self.normalize == "switch" else {}
+        if self._tracked:
+            n = self.shape[0]
+            buffers |= {"basis": np.zeros((n, columns(n))), "fallbacks": np.array(0, np.int64)}
+        return buffers
 
     def _evaluate(self, raw: Arrays, buffers: Arrays) -> NormalizedValue:
         """W at T; with ``normalize="switch"`` the flag in ``buffers`` decides, and is raised once ρ(T) > 1 [EN-11]."""
         free = raw["free"]
         if self.normalize == "never" or free.size == 0:
             return NormalizedValue(self, free.copy(), buffers)
-        pair = eigenpair_of(free.astype(np.float64))
+        pair, buffers = self._leader(free.astype(np.float64), buffers)
         if self.normalize == "switch":
             switched = bool(buffers["switched"]) or pair.modulus > 1.0
-            buffers = {"switched": np.array(switched)}
+            buffers = buffers | {"switched": np.array(switched)}
             if not switched:
                 return NormalizedValue(self, free.copy(), buffers, eigenpair=pair)
         divisor = pair.modulus + self.eps
@@ -96,6 +119,16 @@ class EigenvalueNormalized(Parametrization):
         # A modulus that counts as constant has no radial part to take apart; it may be too small to divide by.
         unit = wide / pair.modulus if pair.modulus_gradient.any() else np.zeros_like(wide)
         return NormalizedValue(self, matrix, buffers, pair.degeneracy, pair, divisor, unit)
+
+    def _leader(self, free: Array, buffers: Arrays) -> tuple[Eigenpair, Arrays]:
+        """The leading eigenpair, and the buffers with what the next step may start from."""
+        if not self._tracked:
+            return eigenpair_of(free), buffers
+        start = buffers["basis"] if buffers["basis"].any() else None
+        pair = tracked_eigenpair_of(free, start)
+        assert pair.basis is not None
+        fallbacks = np.array(int(buffers["fallbacks"]) + pair.fell_back, np.int64)
+        return pair, buffers | {"basis": pair.basis, "fallbacks": fallbacks}
 
     def _pullback(self, value: NormalizedValue, dmatrix: Array) -> Arrays:
         """dT = (G − ⟨G, W⟩ ∂ρ/∂T) / (ρ + ε) [EN-7], with ∂ρ/∂T = C/ρ [EN-4].

@@ -72,8 +72,9 @@ class Experiment:
         state : TrainingState
         record : dict
             ``step`` (of the new state), ``train_loss`` (before the update, in the unit of the baseline),
-            ``gradient_norm`` (before clipping, of loss and penalty), ``penalty`` where the model has one, and
-            ``degeneracy`` where the leading eigenvalue had no derivative.
+            ``gradient_norm`` (before clipping, of loss and penalty), ``penalty`` where the model has one,
+            ``degeneracy`` where the leading eigenvalue had no derivative, and where it is tracked ``fallbacks``, how
+            often so far the dense method had to decide.
 
         Raises
         ------
@@ -110,6 +111,7 @@ class Experiment:
             kind = run.degeneracy.kind
             degeneracies[kind] = degeneracies.get(kind, 0) + 1
             record["degeneracy"] = {"kind": kind, "gap": run.degeneracy.gap, "condition": run.degeneracy.condition}
+        record |= self._fallbacks(params, buffers)
         # The final state is a slice of the tape; a copy lets the tape go.
         carried = {name: array.copy() for name, array in run.state.items()}
         return TrainingState(number, params, memory, buffers, carried, degeneracies), record
@@ -121,8 +123,8 @@ class Experiment:
         -------
         dict
             ``test_loss`` in the unit of the baseline; where a matrix is normalised by its spectral radius (the short
-            block of the ENRNN) its ``spectral_radius`` and the leader's ``gap`` and ``condition``; ``degeneracies``,
-            the count so far by kind.
+            block of the ENRNN) its ``spectral_radius`` and the leader's ``gap`` and ``condition``; where the leader is
+            tracked ``fallbacks``, the count so far; ``degeneracies``, the count so far by kind.
 
         Raises
         ------
@@ -139,7 +141,16 @@ class Experiment:
             if leader is not None:
                 health = {"spectral_radius": leader.modulus, "gap": leader.gap, "condition": leader.condition}
                 record |= {prefix + key: value for key, value in health.items()}
+        record |= self._fallbacks(state.params, state.buffers)
         return record | {"degeneracies": dict(state.degeneracies)}
+
+    def _fallbacks(self, params: Arrays, buffers: Arrays | None) -> dict[str, int]:
+        """How often so far a tracked leader was left to the dense method, for every recurrence that has one."""
+        return {
+            f"{prefix}fallbacks": int(own["fallbacks"])
+            for prefix, _, _, own in self.model.recurrences(params, buffers)
+            if own is not None and "fallbacks" in own
+        }
 
     def _test_loss(self, state: TrainingState) -> float:
         """Mean over all terms of the test set; the state is carried from batch to batch as in training."""

@@ -110,3 +110,15 @@ def test_ordinary_small_numbers_are_left_alone():
         np.testing.assert_array_equal(run.h, np.broadcast_to(state["h"], run.h.shape))
         below = {"h": np.array([[small, -small]]) / 4}
         assert not model.forward(params, np.zeros((3, 1, 1), dtype), below).h[1:].any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_threshold_itself_is_left_alone(dtype):
+    """And the number next to it is not."""
+    model = er.RNN(1, 2, activation="identity")
+    params = {"recurrent": np.eye(2, dtype=dtype), "input": np.zeros((2, 1), dtype), "bias": np.zeros(2, dtype)}
+    at = dtype(threshold(dtype))
+    for size, kept in ((at, 1), (np.nextafter(at, dtype(0)), 0)):
+        state = {"h": np.array([[size, -size]])}
+        run = model.forward(params, np.zeros((3, 1, 1), dtype), state)
+        np.testing.assert_array_equal(run.h[1:], np.broadcast_to(kept * state["h"], (3, 1, 2)))

@@ -16,7 +16,7 @@ from enrnn_ref.cli import demo as demo_module
 from enrnn_ref.cli.app import app
 from enrnn_ref.training import RunDirectory
 
-COMMANDS = ("demo", "check", "train", "compare", "plot")
+COMMANDS = ("demo", "check", "train", "compare", "plot", "bench")
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:

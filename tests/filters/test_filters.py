@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enrnn_ref import backends
-from enrnn_ref.backends.base import States, Step
+from enrnn_ref.backends.base import States, Step, room
 from enrnn_ref.cells.nesterov_lstm import NesterovLstm
 from enrnn_ref.cells.restart import schedule, unit_schedule
 from enrnn_ref.errors import OptionError
@@ -158,8 +158,10 @@ def test_dtype_is_kept(cell, dtype):
 def filtered(cell, u, initial=None, backend="reference"):
     """The output sequence of a filter over u (T, B, N), and its last states (K, B, N)."""
     initial = np.zeros((components(cell), *u.shape[1:]), u.dtype) if initial is None else initial
-    nothing = Step(np.empty((0, u.shape[2]), u.dtype), np.empty((0, u.shape[2]), u.dtype))
-    tape = backends.get(backend).forward(cell, nothing, u.copy(), States(initial[0], initial[1:].copy()))
+    nothing = Step(np.empty((0, u.shape[2]), u.dtype), np.empty((0, u.shape[2]), u.dtype), ())
+    tape = room(cell, len(u), States(initial[0], initial[1:].copy()), projected=False)
+    tape.z[...] = u
+    backends.get(backend).forward(cell, nothing, tape)
     return tape.states.h[1:], np.concatenate([tape.states.h[-1:], tape.states.memory[-1]])
 
 

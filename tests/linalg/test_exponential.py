@@ -164,6 +164,7 @@ def test_angles_are_those_of_the_planes():
         (0, [], []),
     ):
         A = with_angles(rng, np.array(given_angles), size)
+        assert SkewExponential(A).angles.shape == (len(expected),)
         assert largest(SkewExponential(A).angles - np.array(expected)) <= bound(A)
 
 
@@ -181,6 +182,25 @@ def test_the_block_form_is_linear_whatever_the_size_of_the_direction(scale):
     A, E = random_skew(rng, 4), rng.standard_normal((4, 4))
     assert largest(frechet_block(A, scale * E) / scale - frechet_block(A, E)) <= 8 * bound(A) * np.linalg.norm(E)
     assert not frechet_block(A, 0 * E).any()
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+@pytest.mark.parametrize("exponent", [-1070, -40, 40, 1020])
+def test_a_power_of_two_passes_through_the_block_form_to_the_bit(exponent, sign):
+    """Wherever the direction lies, down to subnormal numbers, and whatever the sign of its entries."""
+    rng = np.random.default_rng(1)
+    A, E = random_skew(rng, 4), sign * rng.integers(1, 8, (4, 4))
+    np.testing.assert_array_equal(frechet_block(A, np.ldexp(E, exponent)), np.ldexp(frechet_block(A, E), exponent))
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-310, 1e-300])
+def test_the_derivative_at_next_to_nothing_is_the_direction(scale):
+    """However small the matrix is, the direction keeps its digits."""
+    E = np.random.default_rng(1).standard_normal((4, 4))
+    for value in (SkewExponential, BlockExponential):
+        found = value(skew_matrix(np.full(6, scale), 4))
+        assert largest(found.tangent(E) - E) <= bound(np.zeros((4, 4))) * np.linalg.norm(E)
+        assert largest(found.pullback(E) - E) <= bound(np.zeros((4, 4))) * np.linalg.norm(E)
 
 
 def test_the_block_form_takes_any_matrix():

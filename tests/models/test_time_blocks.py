@@ -43,8 +43,8 @@ def test_the_length_of_a_block_does_not_matter(model, monkeypatch):
 
 def test_blocks_cover_all_times_once():
     z = np.empty((11, 2, 8))
-    blocks = time_blocks.time_blocks(z)
+    blocks = time_blocks.time_blocks(len(z), z[0].nbytes)
     assert [slice(0, 11)] == blocks
-    lengths = [block.stop - block.start for block in time_blocks.time_blocks(np.empty((5000, 64, 128)))]
+    lengths = [block.stop - block.start for block in time_blocks.time_blocks(5000, 64 * 128 * 8)]
     assert sum(lengths) == 5000
     assert max(lengths) * 64 * 128 * 8 <= time_blocks.GRADIENT_BYTES

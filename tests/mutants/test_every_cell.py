@@ -8,6 +8,7 @@ import pytest
 from enrnn_ref.cells import ACTIVATIONS, Cell, ComplexModRelu, GruAfter, GruBefore, Lstm, ModRelu, PeepholeLstm
 from enrnn_ref.cells.complex_modrelu import polar
 from enrnn_ref.cells.nesterov_lstm import NesterovLstm
+from enrnn_ref.cells.restart import schedule, unit_schedule
 from enrnn_ref.filters import AdaptiveMomentum, Momentum, ScheduledMomentum
 
 CELLS = {
@@ -126,6 +127,54 @@ def test_a_zero_direction_leads_nowhere(name):
 def test_a_recurrent_bias_is_not_there_unless_a_cell_asks_for_it():
     assert not Cell.recurrent_bias
     assert [name for name, cell in CELLS.items() if cell.recurrent_bias] == ["gru after"]
+
+
+def test_a_cell_that_does_not_read_its_output_steps_alike_from_any():
+    blind = [name for name, cell in CELLS.items() if not cell.reads_output]
+    assert blind == ["complex", "complex released", "lstm", "peephole", "nesterov", "adaptive"]
+    for name in blind:
+        cell, rng = CELLS[name], np.random.default_rng(3)
+        z, states, theta = point(cell, rng)
+        others = tuple(rng.standard_normal((cell.output_components, *SHAPE))) + states[cell.output_components :]
+        np.testing.assert_array_equal(cell.step(z, others, theta), cell.step(z, states, theta))
+
+
+@pytest.mark.parametrize("restart", [0, 1, 2, 3])
+def test_a_count_from_anywhere_is_taken_modulo_the_restart(restart):
+    """Also one that is given and lies beyond it; m = k / (k + 3), in both versions."""
+    count = np.arange(9.0)
+    k = count % restart if restart else count
+    ahead = (k + 1) % restart if restart else k + 1
+    np.testing.assert_array_equal(schedule(count, restart), [k / (k + 3), ahead])
+    np.testing.assert_array_equal(
+        [unit_schedule(phase, float(restart)) for phase in count.tolist()], [*zip(k / (k + 3), ahead, strict=True)]
+    )
+
+
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_the_slope_of_a_mean_square_at_zero_is_that_from_above(zero):
+    cell, rng = CELLS["adaptive"], np.random.default_rng(4)
+    (z, (a, v, _), theta), along = point(cell, rng), point(cell, rng)
+    at, above = ((z, (a, v, np.full(SHAPE, s)), theta) for s in (zero, 5e-324))
+    found, expected = (
+        [*sum(cell.pullback(*there, along[1]), ()), *cell.tangent(*there, *along)] for there in (at, above)
+    )
+    np.testing.assert_array_equal(found, expected)
+    for function, rest in ((cell.unit_pullback, along[1:2]), (cell.unit_tangent, along)):
+        np.testing.assert_array_equal(unit_by_unit(function, *at, *rest), unit_by_unit(function, *above, *rest))
+
+
+@pytest.mark.parametrize("name", ["scheduled", "nesterov"])
+def test_what_overflows_does_not_reach_the_count(name):
+    """It has no derivative: zero times that of another state would not be zero here."""
+    cell, rng = CELLS[name], np.random.default_rng(5)
+    (z, states, theta), (dz, dstates, _) = point(cell, rng), point(cell, rng)
+    states, dstates = (*states[:-1], np.ones(SHAPE)), (*(np.full(SHAPE, np.inf) for _ in dstates[:-1]), dstates[-1])
+    with np.errstate(invalid="ignore"):  # of the others some are the difference of two infinities
+        _, back, _ = cell.pullback(z, states, theta, dstates)
+        along = cell.tangent(z, states, theta, dz, dstates, theta)
+    for found in (back, along):
+        np.testing.assert_array_equal(found[-1], 0.0)
 
 
 LENGTHS = (0.0, 1e-320, 1e-170, 3.0, 1e200)

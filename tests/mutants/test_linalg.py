@@ -129,14 +129,24 @@ class TestWhatCountsAsDegenerate:
         twice = self.spectrum([0.6 - 0.8j, 0.6 + 0.8j, 0.6 - 0.8j, 0.6 + 0.8j], [1.0] * 4)
         assert len(twice.rivals(1)) == 2  # one conjugate is the same mode, the other is not
         np.testing.assert_array_equal(self.spectrum([0.7j, -0.7j, 0.2], [1.0] * 3).rivals(0), [2])
-        np.testing.assert_array_equal(self.spectrum([0.7, 0.7, 0.2], [1.0] * 3).rivals(0), [1, 2])
+        twice = self.spectrum([0.7, 0.7, 0.2], [1.0] * 3)
+        np.testing.assert_array_equal(twice.rivals(0), [1, 2])
+        np.testing.assert_array_equal(twice.rivals(1), [0, 2])  # a real eigenvalue has no conjugate beside it
+        np.testing.assert_array_equal(self.spectrum([1 + 1j, 1 - 1j, 0.2], [1.0] * 3).rivals(0), [2])
 
     @pytest.mark.parametrize(("distance", "near"), [(0.198, True), (0.202, False)])
     def test_a_neighbour_is_nearer_than_the_own_conjugate(self, distance, near):
         value = 0.5 + 0.1j
         assert self.spectrum([value, value.conjugate(), value + distance], [1.0] * 3).has_neighbour(0) == near
+        mirrored = [value, value.conjugate(), value.conjugate() + distance]
+        assert self.spectrum(mirrored, [1.0] * 3).has_neighbour(1) == near
         assert self.spectrum([value, value.conjugate()], [1.0] * 2).has_neighbour(0) is False
         assert self.spectrum([0.5, 0.1], [1.0] * 2).has_neighbour(0) is True
+
+    def test_as_near_as_the_conjugate_is_not_nearer(self):
+        value = 0.5 + 0.25j
+        for other, near in ((0.25j, False), (2.0**-50 + 0.25j, True)):
+            assert self.spectrum([value, value.conjugate(), other], [1.0] * 3).has_neighbour(0) is near
 
 
 @pytest.mark.parametrize("exponent", [-900, 900])

@@ -1,10 +1,17 @@
-"""What a run hands out, and what it does not let be written to."""
+"""What a run hands out, what it does not let be written to, and how its work is cut up."""
+
+import os
+import signal
+import warnings
 
 import numpy as np
 import pytest
 
 import enrnn_ref as er
 from enrnn_ref import backends
+from enrnn_ref.backends import cpu
+from enrnn_ref.backends.base import States, room
+from enrnn_ref.models.time_blocks import at_gates
 from enrnn_ref.parametrizations import Parametrization
 
 
@@ -55,6 +62,81 @@ def test_products_over_time_whatever_the_batch(name, batch):
     np.testing.assert_allclose(backend.affine(x, weight, np.ones(3)), np.einsum("tbi,oi->tbo", x, weight) + 1, **close)
     np.testing.assert_allclose(backend.correlate(dz, x), np.einsum("tbo,tbi->oi", dz, x), **close)
     np.testing.assert_allclose(backend.total(dz), dz.sum(axis=(0, 1)), **close)
+
+
+@pytest.mark.parametrize("name", ["reference", "cpu"])
+def test_sums_over_time_are_longer_than_those_over_sequences(name):
+    """Large terms at two times cancel around small ones that a float32 sum over time would lose."""
+    backend = backends.get(name)
+    dz = np.repeat(np.array([2.0**25, 1.0, -(2.0**25)], np.float32), 1024).reshape(3, 1024, 1)
+    np.testing.assert_array_equal(backend.correlate(dz, np.ones_like(dz)), [[1024.0]])
+    np.testing.assert_array_equal(backend.total(dz), [1024.0])
+
+
+@pytest.mark.parametrize(
+    ("gates", "sizes"), [((0, 1, 2, 3), [12]), ((0, 1, 3), [6, 3]), ((0, 2, 3), [3, 6]), ((1, 3), [3, 3]), ((2,), [3])]
+)
+def test_gates_side_by_side_are_taken_in_one_piece(gates, sizes):
+    """Views, in the order of the gates; of four gates of three units."""
+    dz = np.random.default_rng(0).standard_normal((2, 5, 12))
+    found = at_gates(dz, gates, 3)
+    assert [piece.shape[2] for piece in found] == sizes
+    assert all(np.shares_memory(piece, dz) for piece in found)
+    expected = np.concatenate([dz[..., 3 * gate : 3 * gate + 3] for gate in gates], axis=2)
+    np.testing.assert_array_equal(np.concatenate(found, axis=2), expected)
+
+
+def shares(lo, hi):
+    return lo, hi
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 7])
+def test_threads_share_what_is_worth_it(length, monkeypatch):
+    """Neighbouring shares of all, none of them empty; a single one below the least work for two threads."""
+    monkeypatch.setattr(cpu, "PARALLEL_WORK", 100)
+    monkeypatch.setattr(cpu.numba, "get_num_threads", lambda: 3)
+    assert cpu._split(shares, length, 99) == [(0, length)]
+    found = cpu._split(shares, length, 100)
+    assert len(found) == min(length, 3)
+    assert [lo for lo, _ in found] == [0, *(hi for _, hi in found[:-1])]
+    assert found[-1][1] == length
+    assert all(length // 3 <= hi - lo <= -(-length // 3) for lo, hi in found)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_has_threads_of_its_own(monkeypatch):
+    """Those of its parent do not run in it: it would wait for them for ever."""
+    monkeypatch.setattr(cpu.numba, "get_num_threads", lambda: 3)
+    expected = cpu._split(shares, 7, cpu.PARALLEL_WORK)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of threads that others have started
+        child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(cpu._split(shares, 7, cpu.PARALLEL_WORK) != expected)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+def test_the_work_to_share_is_counted_in_multiply_adds(monkeypatch):
+    """Of the products alone: a step's, its transpose backward, and three as a tangent."""
+    works = []
+    monkeypatch.setattr(cpu, "_split", lambda work, length, count: works.append(count) or [0.0])  # and nothing is done
+    backend, model, rng = backends.get("cpu"), er.LSTM(2, 3), np.random.default_rng(0)
+    times, batch, m, k, n = 4, 5, 2, 7, 3
+    x, dz, weight = (rng.standard_normal(shape) for shape in ((times, batch, m), (times, batch, k), (k, m)))
+    backend.affine(x, weight, None)
+    backend.correlate(dz, x)
+    assert works == [times * batch * k * m] * 2
+    works.clear()
+    params = model.init(0)
+    step, drive = model._step(params, params["recurrent"]), rng.standard_normal((times, batch, 4 * n))
+    start = States(np.zeros((batch, n)), np.zeros((1, batch, n)))
+    tape = room(model.cell, times, start, projected=False)
+    tape.z[...] = drive
+    backend.forward(model.cell, step, tape)
+    backend.backward(model.cell, step, tape, None, start)
+    backend.tangent(model.cell, step, drive, start, step, drive, start)
+    assert works == [factor * times * batch * 4 * n * n for factor in (1, 1, 3)]
 
 
 def test_blocks_cover_the_states():

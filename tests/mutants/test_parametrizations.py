@@ -101,12 +101,15 @@ def test_of_two_blocks_the_larger_violation_counts():
     coupling = value.matrix.copy()
     coupling[1, 4] += 7.0
     assert p.violation(replace(value, matrix=coupling)) <= 1e-14
-    long = replace(value.long, matrix=1.25 * value.long.matrix)
-    short = replace(value.short, matrix=0.5 * value.short.matrix)
+    long, short, both = value.matrix.copy(), value.matrix.copy(), value.matrix.copy()
+    for moved in (long, both):
+        moved[:3, :3] *= 1.25
+    for moved in (short, both):
+        moved[3:, 3:] *= 0.5
     radius = 0.5 * value.short.eigenpair.modulus / value.short.divisor
-    np.testing.assert_allclose(p.violation(replace(value, long=long)), 0.5625, **ROUNDING)
-    np.testing.assert_allclose(p.violation(replace(value, short=short)), radius, **ROUNDING)
-    np.testing.assert_allclose(p.violation(replace(value, long=long, short=short)), 0.5625, **ROUNDING)
+    np.testing.assert_allclose(p.violation(replace(value, matrix=long)), 0.5625, **ROUNDING)
+    np.testing.assert_allclose(p.violation(replace(value, matrix=short)), radius, **ROUNDING)
+    np.testing.assert_allclose(p.violation(replace(value, matrix=both)), 0.5625, **ROUNDING)
 
 
 class TestSchurForm:
@@ -156,3 +159,12 @@ class TestSchurForm:
             matrix = value.exponential.matrix @ np.diag([1.0, 1.0, 1.25, 1.0, 1.0, 1.0])
 
         assert self.P.violation(replace(value, exponential=Basis)) >= 0.5625 - 1e-13
+
+    def test_a_matrix_of_zeros_is_off_by_the_moduli_themselves(self):
+        value = at_random(self.P, 3)
+        found = self.P.violation(replace(value, matrix=0 * value.matrix))
+        np.testing.assert_allclose(found, np.abs(value.modulus).max(), rtol=1e-14)
+
+    def test_no_units_break_no_promise(self):
+        p = NonNormalSchur(0)
+        assert p.violation(at_random(p)) == 0.0

@@ -11,10 +11,10 @@ import pytest
 
 from enrnn_ref import losses, optimizers
 from enrnn_ref.errors import DegenerateEigenvalueError, NotFiniteError
-from enrnn_ref.optimizers import SGD
+from enrnn_ref.optimizers import SGD, Adam
 from enrnn_ref.tasks import Batch
-from enrnn_ref.training import Experiment, TrainingState, build
-from tests.training.small import assert_same_bits, carrying_rnn, switching_enrnn
+from enrnn_ref.training import Experiment, RunDirectory, TrainingState, build
+from tests.training.small import assert_same_bits, carrying_rnn, go_on, run_through, switching_enrnn
 
 STILL = SGD(0.0).to_config()
 
@@ -145,6 +145,40 @@ def test_every_degeneracy_is_recorded_and_counted() -> None:
         assert record["degeneracy"]["condition"] == pytest.approx(1.0)
         assert state.degeneracies == {"tied": number}
     assert experiment.evaluate(state)["degeneracies"] == {"tied": 3}
+
+
+def test_a_tracked_leader_is_counted_and_survives_a_checkpoint(tmp_path: Path) -> None:
+    """The same training as with the dense method; interrupted and resumed, the same bits."""
+    options = {"long_size": 5, "short_size": 33, "eps": 1e-3, "normalize": "always"}
+    dense, tracked = (
+        switching_enrnn(optimizer=Adam(1e-3).to_config(), model_options=options | {"eigenpair": way})
+        for way in ("dense", "tracked")
+    )
+    whole = run_through(tmp_path / "whole", tracked, 60)
+    run_through(tmp_path / "parts", tracked, 30)
+    parts, _ = go_on(tmp_path / "parts", 60)
+    assert_same_bits(whole, parts)
+    expected = run_through(tmp_path / "dense", dense, 60)
+    for name, array in expected.params.items():
+        np.testing.assert_allclose(whole.params[name], array, rtol=1e-9, atol=1e-11)
+    records = RunDirectory.open(tmp_path / "whole").metrics.read()
+    assert whole.buffers is not None
+    assert records[-1]["fallbacks"] == whole.buffers["fallbacks"] <= 3
+    assert "fallbacks" not in RunDirectory.open(tmp_path / "dense").metrics.read()[-1]
+
+
+def test_fall_backs_of_a_tracked_leader_are_in_the_records() -> None:
+    """Frozen at a tie: every step but the first, which has nothing to start from."""
+    options = {"long_size": 5, "short_size": 33, "normalize": "always", "eigenpair": "tracked"}
+    experiment = build(switching_enrnn(optimizer=STILL, model_options=options))
+    state = experiment.start(0, "float64")
+    state = replace(state, params=state.params | {"short": np.diag(np.r_[0.9, -0.9, np.linspace(0.4, 0.0, 31)])})
+    found = []
+    for _ in range(4):
+        state, record = experiment.step(state)
+        found.append(record["fallbacks"])
+    assert found == [0, 1, 2, 3]
+    assert experiment.evaluate(state)["fallbacks"] == 3
 
 
 def test_a_degeneracy_stops_a_run_that_was_told_so() -> None:

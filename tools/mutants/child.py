@@ -26,6 +26,8 @@ OPTIONS = (
     "no:cacheprovider",
     "-p",
     "pytest_timeout",
+    "-p",
+    "_hypothesis_pytestplugin",
     "--assert=plain",
     "--tb=native",
 )
