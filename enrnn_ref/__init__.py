@@ -1,6 +1,9 @@
 """enrnn_ref: a verified reference of the Eigenvalue Normalized RNN and its relatives, gradients written by hand."""
 
-from enrnn_ref import analysis as analysis
+import importlib
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from enrnn_ref import cells as cells
 from enrnn_ref import errors as errors
 from enrnn_ref import filters as filters
@@ -10,7 +13,6 @@ from enrnn_ref import models as models
 from enrnn_ref import optimizers as optimizers
 from enrnn_ref import parametrizations as parametrizations
 from enrnn_ref import tasks as tasks
-from enrnn_ref import verify as verify
 from enrnn_ref import weights as weights
 from enrnn_ref.linalg import dominant_eigenpair as dominant_eigenpair
 from enrnn_ref.models import ENRNN as ENRNN
@@ -30,4 +32,21 @@ from enrnn_ref.models import ScoRNN as ScoRNN
 from enrnn_ref.models import ScuRNN as ScuRNN
 from enrnn_ref.models import Stacked as Stacked
 
+if TYPE_CHECKING:
+    from enrnn_ref import analysis as analysis
+    from enrnn_ref import verify as verify
+
 __version__ = "0.1.0"
+
+_ON_FIRST_USE = ("analysis", "verify")
+"""Rooms that take as long to import as all others together."""
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _ON_FIRST_USE:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ON_FIRST_USE})

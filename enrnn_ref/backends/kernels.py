@@ -47,6 +47,14 @@ def compile_kernels(cell: Cell) -> Kernels:
     return _compile(layout, (cell.unit_step, cell.unit_pullback, cell.unit_tangent), relay)
 
 
+def _identity(function: Callable[..., Any]) -> str | None:
+    """What tells a function of this package from all others in it; None for one of another's making."""
+    values = [cell.cell_contents for cell in function.__closure__ or ()]
+    if not function.__module__.startswith("enrnn_ref.") or not all(isinstance(v, (int, float)) for v in values):
+        return None
+    return f"{function.__module__}.{function.__qualname__}{values}"
+
+
 @functools.cache
 def _register(helper: Callable[..., Any]) -> None:
     """Let compiled code call a plain function of the cells."""
@@ -69,6 +77,8 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
     relay_of, relay_pullback, relay_tangent = (jit(unit, inlined=True) for unit in relay or (_no_relay,) * 3)
     components = layout.components
     has_relay = relay is not None
+    identities = [_identity(unit) for unit in (*units, *(relay or ()))]
+    name = None if None in identities else f"{layout} {identities}"  # kernels of a user's own cell are not kept
     gates_of = _gather([f"x[b, {k}, j]" for k in range(layout.gates)])
     theta_of = _gather([f"x[{k}, j]" for k in range(layout.rows)])
     states_of = _gather([f"x[b, {k}, j]" for k in range(components)] + [f"y[{k}, b, j]" for k in range(layout.memory)])
@@ -80,7 +90,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
     add_states = _scatter([line.format("+=") for line in outputs + others])
     add_theta = _scatter([f"x[{k}, j] += flush(values[{k}], below)" for k in range(layout.rows)])
 
-    @jit
+    @functools.partial(jit, kept_as=name and f"forward {name}")
     def forward(
         r: Any, r_relayed: Any, projection: Any, theta: Any, z: Any, h: Any, memory: Any, emitted: Any, q: Any,
         lo: int, hi: int, below: Any,
@@ -111,7 +121,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                 h[t + 1, lo:hi] = 0
                 add_product(h[t + 1, lo:hi], emitted[t, lo:hi], projection)  # [CO-3]
 
-    @jit
+    @functools.partial(jit, kept_as=name and f"backward {name}")
     def backward(
         r: Any, r_relayed: Any, projection: Any, theta: Any, z: Any, h: Any, memory: Any, dh: Any, dh_t: Any,
         dmemory: Any, dz: Any, dtheta: Any, whole: Any, lo: int, hi: int, below: Any,
@@ -160,7 +170,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                         add_theta(dtheta, dtheta, 0, j, dtheta_j, below)
             add_product(dh_t[lo:hi], dz[t, lo:hi], r)  # [BP-3]
 
-    @jit
+    @functools.partial(jit, kept_as=name and f"tangent {name}")
     def tangent(
         r: Any, dr: Any, r_relayed: Any, dr_relayed: Any, projection: Any, dprojection: Any,
         theta: Any, dtheta: Any, z: Any, dz: Any, h: Any, dh: Any, memory: Any, dmemory: Any,
@@ -215,7 +225,7 @@ def _no_relay(*arguments: Any) -> Any:
     """Stands where a cell has no relay; never called."""
 
 
-@jit
+@functools.partial(jit, kept_as="affine")
 def affine(y: Any, x: Any, weight: Any, bias: Any, lo: int, hi: int) -> None:
     """Rows lo..hi of y (N, k) = x (N, m) Wᵀ + b, a few at a time, so that they stay in the cache [GS-1]."""
     for first in range(lo, hi, AFFINE_ROWS):
