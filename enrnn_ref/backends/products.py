@@ -66,7 +66,8 @@ def add_product(target: Array, source: Array, packed: Packed) -> None:
         count = -(-width // wide)
         panels = packed.panels[first : first + count * depth * wide].reshape(count, depth, wide)
         block = panels.swapaxes(1, 2).reshape(-1, depth)[:width]
-        target[:, at : at + width] += source[:, since : since + depth] @ block.T
+        rows = source[:, np.newaxis, since : since + depth] @ block.T  # row by row: a library's bits depend on how many
+        target[:, at : at + width] += rows[:, 0]
 
 
 def _require_rows(*arrays: Any) -> None:

@@ -46,7 +46,7 @@ def stretches(length: int, steps: int) -> list[slice]:
 
 
 def _steps(step_bytes: int) -> int:
-    return max(1, GRADIENT_BYTES // max(1, step_bytes))
+    return max(1, GRADIENT_BYTES // step_bytes)
 
 
 def at_gates(dz: Array, gates: tuple[int, ...], n: int) -> list[Array]:

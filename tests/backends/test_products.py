@@ -61,17 +61,18 @@ def test_rectangles_take_and_change_their_own_columns(kind, multiply):
     np.testing.assert_array_equal(found[:, untouched], target[:, untouched])
 
 
+@pytest.mark.parametrize("multiply", [_compiled, products.add_product], ids=["compiled", "plain"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_row_has_the_same_bits_whatever_it_is_multiplied_with(kind):
+def test_a_row_has_the_same_bits_whatever_it_is_multiplied_with(kind, multiply):
     width = 2 * lanes(kind) + 3
     target, source = _arrays(kind, 2 * TILE_ROWS + 3, width, 29)
     packed = pack([Term(0, 0, np.random.default_rng(3).standard_normal((width, 29)).astype(kind))], kind)
     together = target.copy()
-    _compiled(together, source, packed)
+    multiply(together, source, packed)
     for lo in range(len(target)):
         for hi in range(lo + 1, len(target) + 1):
             alone = target[lo:hi].copy()
-            _compiled(alone, source[lo:hi], packed)
+            multiply(alone, source[lo:hi], packed)
             assert alone.tobytes() == together[lo:hi].tobytes()
 
 

@@ -132,7 +132,6 @@ SUITES: dict[str, Suite] = {
             _files("linalg/test_dominant_eigenpair", "linalg/test_degenerate_eigenvalues"),
         )
     ),
-    "linalg/tracking": Suite((_files("linalg/test_tracking", "linalg/test_tracking_proof"),)),
     "linalg/skew": Suite((_LINALG, _files("linalg/test_skew"), _MAPS)),
     "backends/base": Suite(_LOOPS),
     "backends/cpu": Suite((*_LOOPS, _files("backends/test_threads", "backends/test_subnormal"))),
@@ -156,7 +155,7 @@ SUITES: dict[str, Suite] = {
     "models/scurnn": Suite((_systems("scurnn"), _files("models/test_scurnn"))),
     "models/stacked": Suite((_systems("stacked"),)),
     "models/states": Suite(_MODELS),
-    "models/time_blocks": Suite((_files("models/test_time_blocks"), *_MODELS)),
+    "models/time_blocks": Suite((_files("models/test_time_blocks", "models/test_checkpoints"), *_MODELS)),
     "losses": Suite((_files("test_losses"),)),
 }
 SUITES = {f"enrnn_ref/{name}.py": suite for name, suite in SUITES.items()}
