@@ -180,19 +180,19 @@ def parts(cell: Cell, support: Support, n: int) -> list[Part]:
 
 
 class Run(NamedTuple):
-    """Neighbouring gates that take neighbouring blocks of rows: ``count`` of them, from ``gate`` and ``block`` on."""
+    """Neighbouring gates that take neighbouring blocks of rows: ``gates`` of them, from ``first`` and ``block`` on."""
 
-    gate: int
+    first: int
     block: int
-    count: int
+    gates: int
 
 
 def runs(gates: tuple[int, ...]) -> list[Run]:
     """``gates`` in as few pieces as will do; gate ``gates[k]`` takes block k."""
     found: list[Run] = []
     for block, gate in enumerate(gates):
-        if found and found[-1].gate + found[-1].count == gate:
-            found[-1] = found[-1]._replace(count=found[-1].count + 1)
+        if found and found[-1].first + found[-1].gates == gate:
+            found[-1] = found[-1]._replace(gates=found[-1].gates + 1)
         else:
             found.append(Run(gate, block, 1))
     return found

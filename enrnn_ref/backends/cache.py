@@ -37,7 +37,7 @@ STALE_SECONDS = 30 * 24 * 3600
 _DIGEST = hashlib.sha256().digest_size
 
 
-class KernelCache(NullCache):  # type: ignore[misc]
+class KernelCache(NullCache):
     """What Numba asks before it compiles a function, and tells afterwards.
 
     Parameters
@@ -57,12 +57,12 @@ class KernelCache(NullCache):  # type: ignore[misc]
             digest, payload = content[:_DIGEST], content[_DIGEST:]
             if hashlib.sha256(payload).digest() == digest:  # a disk may lose what was written
                 reduced = pickle.loads(payload)  # noqa: S301 (ours, in a folder that only the user may write)
-                return CompileResult._rebuild(target_context, *reduced)
+                return CompileResult._rebuild(target_context, *reduced)  # type: ignore[no-untyped-call]
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a kernel, if there is a place for it."""
-        payload = serialize.dumps(data._reduce())
+        payload = serialize.dumps(data._reduce())  # type: ignore[no-untyped-call]
         path = self._path(sig, data.target_context)
         partial = None
         try:
@@ -84,8 +84,8 @@ class KernelCache(NullCache):  # type: ignore[misc]
 
 def folder() -> Path:
     """Where the kernels of this version lie: below Numba's cache folder, if one is set, or the user's."""
-    place = os.environ.get("NUMBA_CACHE_DIR") or AppDirs("enrnn_ref", False).user_cache_dir
-    return Path(place) / f"enrnn_ref-{_version()}"
+    users = AppDirs("enrnn_ref", False).user_cache_dir  # type: ignore[no-untyped-call]
+    return Path(os.environ.get("NUMBA_CACHE_DIR") or users) / f"enrnn_ref-{_version()}"
 
 
 def _remove_stale(place: Path) -> None:

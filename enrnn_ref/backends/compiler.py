@@ -18,5 +18,5 @@ def jit(function: Callable[..., Any], *, inlined: bool = False, kept_as: str | N
     """Compile for the CPU with the options of this package; ``kept_as``: the name under which it is kept on disk."""
     compiled: Callable[..., Any] = numba.njit(error_model="numpy", nogil=True, forceinline=inlined)(function)
     if kept_as is not None and isinstance(compiled, CPUDispatcher):  # it is not where Numba is switched off
-        compiled._cache = KernelCache(kept_as)
+        compiled._cache = KernelCache(kept_as)  # type: ignore[attr-defined]
     return compiled

@@ -56,7 +56,7 @@ def _tile(rows: int) -> Callable[..., None]:
         width = 8 * VECTOR_BYTES // bits
         vector = ir.VectorType(number, width)
         # Fused where the processor does that in one instruction.
-        multiply_add = cgutils.get_or_insert_function(
+        multiply_add = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
             builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fmuladd.v{width}f{bits}"
         )
 
@@ -82,7 +82,8 @@ def _tile(rows: int) -> Callable[..., None]:
 
         first_c, first_a, first_b = entry(0, c, c_at), entry(3, a, a_at), entry(6, b, b_at)
         # Variables on the stack, which LLVM turns into registers.
-        sums = [[cgutils.alloca_once(builder, vector) for _ in range(VECTORS)] for _ in range(rows)]
+        variable = cgutils.alloca_once
+        sums = [[variable(builder, vector) for _ in range(VECTORS)] for _ in range(rows)]  # type: ignore[no-untyped-call]
         for row in sums:
             for total in row:
                 builder.store(ir.Constant(vector, None), total)

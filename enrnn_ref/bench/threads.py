@@ -24,7 +24,7 @@ _XLA = "--xla_cpu_multi_thread_eigen"
 
 def available() -> int:
     """Threads that the compiled backend can use."""
-    count: int = numba.config.NUMBA_NUM_THREADS
+    count: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
     return count
 
 

@@ -103,7 +103,7 @@ def _sizes(names: list[str], numbers: dict[str, int | None]) -> list[Any]:
     named = [SIZES[choice("SIZE", name, (*SIZES, ALL))] for name in names or ["adding"] if name != ALL]
     if len(named) < len(names):
         raise OptionError(f"SIZE is {' '.join(names)}; expected {ALL} alone, or names.")
-    given = {key: value for key, value in numbers.items() if value is not None}
+    given: dict[str, Any] = {key: value for key, value in numbers.items() if value is not None}
     if not given:
         return named
     if len(named) != 1:

@@ -51,7 +51,7 @@ def _steps(step_bytes: int) -> int:
 
 def at_gates(dz: Array, gates: tuple[int, ...], n: int) -> list[Array]:
     """The blocks of dz (T, B, G·n) that belong to ``gates``; neighbours in one piece: a slice is a view, not a copy."""
-    return [dz[..., run.gate * n : (run.gate + run.count) * n] for run in runs(gates)]
+    return [dz[..., run.first * n : (run.first + run.gates) * n] for run in runs(gates)]
 
 
 def by_gate(total: Array, gates: tuple[int, ...], n: int) -> Array:

@@ -48,3 +48,13 @@ def test_blocks_cover_all_times_once():
     lengths = [block.stop - block.start for block in time_blocks.time_blocks(5000, 64 * 128 * 8)]
     assert sum(lengths) == 5000
     assert max(lengths) * 64 * 128 * 8 <= time_blocks.GRADIENT_BYTES
+
+
+def test_segments_are_the_fewest_whole_blocks_of_that_many_steps(monkeypatch):
+    monkeypatch.setattr(time_blocks, "GRADIENT_BYTES", 30)
+    for at_least, steps in ((1, 3), (3, 3), (4, 6), (7, 9), (100, 102)):
+        assert time_blocks.segments(20, 10, at_least) == time_blocks.stretches(20, steps)
+
+
+def test_a_block_has_a_step_however_large():
+    assert time_blocks.time_blocks(2, 1 << 40) == [slice(0, 1), slice(1, 2)]

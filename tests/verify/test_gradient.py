@@ -90,10 +90,22 @@ class TestAbsorbed:
 
     def check(self, factor, tangent=None):
         pullback = lambda a, u: (factor * 1e-30 * u * np.cos(a[0]),)  # noqa: E731
-        return check_gradient(self.function, pullback, (self.point,), tangent=tangent)
+        return check_gradient(opaque(self.function), pullback, (self.point,), tangent=tangent)
+
+    @pytest.mark.parametrize(("factor", "verdict"), [(0, "WRONG"), (1, "PASSED"), (-1, "WRONG"), (1 + 1e-6, "WRONG")])
+    def test_two_exact_ways_that_agree_decide(self, factor, verdict):
+        """Dual numbers and the complex step: no difference can confirm either."""
+        report = check_gradient(self.function, lambda a, u: (factor * 1e-30 * u * np.cos(a[0]),), (self.point,))
+        assert report["0"].verdict is Verdict[verdict], report
+
+    def test_one_of_them_alone_does_not(self):
+        """The complex step takes this for a constant, and dual numbers do not."""
+        function = lambda x: 1 + 1e-30 * np.sin(x.real)  # noqa: E731
+        report = check_gradient(function, lambda a, u: (1e-30 * u * np.cos(a[0]),), (self.point,))
+        assert report["0"].verdict is Verdict.VANISHED
 
     @pytest.mark.parametrize("factor", [0, 1, -1])
-    def test_without_tangent_nothing_is_decided(self, factor):
+    def test_without_any_nothing_is_decided(self, factor):
         report = self.check(factor)
         assert report["0"].verdict is Verdict.VANISHED
         assert not report.passed

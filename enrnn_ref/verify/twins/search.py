@@ -4,7 +4,8 @@ Two ways are tried. Dual arrays (:mod:`~enrnn_ref.verify.twins.dual`) come first
 allows it and else in double. The complex step, Im f(x + i h v) / h with h = 2⁻³⁰⁰, also goes through compiled code, but
 only through analytic functions. Both resolve derivatives that are 10⁻¹⁰⁰ of the function's size, where differences see
 nothing. Neither is believed before it agrees with extrapolated differences along random directions in every argument
-whose effect differences can see, and in one at least.
+whose effect differences can see, and in one at least. Where they see the effect of none, the two must agree with each
+other: they have no arithmetic in common.
 """
 
 from __future__ import annotations
@@ -25,6 +26,9 @@ from enrnn_ref.verify.twins.dual import Dual, Trace
 
 COMPLEX_STEP = 2.0**-300
 
+ALIKE = 2.0**-26
+"""Relative distance up to which derivatives by two ways are the same: half of the digits of double precision."""
+
 
 @dataclass(frozen=True)
 class Twin:
@@ -34,6 +38,8 @@ class Twin:
     ----------
     name : str
         How it is had.
+    arithmetic : str
+        "dual" or "complex".
     derivative : callable
         (arrays, directions) → (value (K,), derivative of the output (K,)), float64.
     trace : Trace
@@ -41,6 +47,7 @@ class Twin:
     """
 
     name: str
+    arithmetic: str
     derivative: Callable[[Arrays, Arrays], tuple[Array, Array]]
     trace: Trace
 
@@ -89,7 +96,7 @@ def _dual(
         tangents = [part.tangent if isinstance(part, Dual) else np.zeros(np.shape(part)) for part in found]
         return _vector(values), _vector(tangents)
 
-    return Twin(name, derivative, trace)
+    return Twin(name, "dual", derivative, trace)
 
 
 def _complex_step(call: Callable[..., Any], leaves: dict[str, Leaf], flat: Callable[..., Any]) -> Twin:
@@ -104,7 +111,7 @@ def _complex_step(call: Callable[..., Any], leaves: dict[str, Leaf], flat: Calla
             raise TypeError("the function made a complex argument real")
         return _vector([part.real for part in found]), _vector([part.imag / COMPLEX_STEP for part in found])
 
-    return Twin("the complex step", derivative, Trace())
+    return Twin("the complex step", "complex", derivative, Trace())
 
 
 def _vector(parts: list[Array]) -> Array:
@@ -121,7 +128,7 @@ def find(
     cotangents: Array,
     floor: Array,
 ) -> Twin | None:
-    """The first of ``twins`` that runs, gives the function's value, and agrees with its slopes.
+    """The first of ``twins`` that runs, gives the function's value, and agrees with its slopes or else with another.
 
     Parameters
     ----------
@@ -134,33 +141,49 @@ def find(
         For each argument a random direction in it, and the slope of ``cotangents @ function`` along it.
     cotangents : ndarray (M, K)
     """
+    unseen: list[tuple[Twin, Array]] = []
     for twin in twins:
         with _foreign_code():
-            if _confirmed(twin, arrays, base, slopes, cotangents, floor):
+            columns, seen = _examined(twin, arrays, base, slopes, cotangents, floor)
+            if columns is not None and seen:
+                return twin
+            if columns is not None:
+                unseen.append((twin, columns))
+    for twin, columns in unseen:
+        for other, others in unseen:
+            if twin.arithmetic != other.arithmetic and _alike(columns, others):
                 return twin
     return None
 
 
-def _confirmed(
+def _examined(
     twin: Twin,
     arrays: Arrays,
     base: Array,
     slopes: dict[str, tuple[Arrays, differences.Slope]],
     cotangents: Array,
     floor: Array,
-) -> bool:
-    seen = False
+) -> tuple[Array | None, bool]:
+    """The derivatives along the directions, None if a slope contradicts them; and whether one visibly confirms them."""
+    seen, columns = False, []
     for direction, slope in slopes.values():
         value, column = twin.derivative(arrays, direction)
         if value.shape != base.shape or not np.isfinite(column).all() or np.any(np.abs(value - base) > floor):
-            return False
+            return None, False
         found = cotangents @ column
         smooth = ~slope.kink & np.isfinite(slope.error)
         tolerance = differences.SAFETY**2 * slope.error
         if np.any(smooth & (np.abs(found - slope.value) > tolerance)):
-            return False
+            return None, False
         seen = seen or bool(np.any(smooth & (tolerance < np.abs(slope.value))))
-    return seen
+        columns.append(column)
+    return np.array(columns), seen
+
+
+def _alike(columns: Array, others: Array) -> bool:
+    """Whether two ways find the same derivative, and not zero, along every direction."""
+    size = np.abs(columns).max(axis=1, keepdims=True, initial=0.0)
+    return bool(np.all(size > 0.0) and np.all(np.abs(columns - others) <= ALIKE * size))
 
 
 @contextlib.contextmanager
