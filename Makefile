@@ -31,7 +31,7 @@ help:
 	@echo 'make test-peers  the tests that compare with Keras, ONNX and ONNX Runtime'
 	@echo 'make test-clients  golden vectors against the clients in C++ and JavaScript (needs g++, nlohmann-json, node)'
 	@echo 'make mutants     change the hand-written passes one operator at a time; list what the quick tests let pass'
-	@echo 'make bench       time the compiled backend next to PyTorch, JAX and the bare products, parametrizations next to LAPACK'
+	@echo 'make bench       time the compiled backend next to PyTorch, JAX and the bare products, parametrizations next to LAPACK; checkers'
 	@echo 'make clean       remove .venv, caches and what the demo and the examples wrote'
 
 demo: $(VENV)/.with-cli
@@ -43,7 +43,7 @@ test: $(VENV)/.with-test
 test-torch: $(VENV)/.with-test $(VENV)/.with-torch
 	$(RUN) -m pytest tests/torch $(PYTEST_FLAGS)
 
-test-peers: $(VENV)/.with-test $(VENV)/.with-peers
+test-peers: $(VENV)/.with-test $(VENV)/.with-peers $(VENV)/.with-torch
 	$(RUN) -m pytest tests/peers $(PYTEST_FLAGS)
 
 test-clients: $(VENV)/.with-test
@@ -70,6 +70,7 @@ bench: $(VENV)/.with-test $(VENV)/.with-torch
 	$(RUN) benchmarks/cpu.py $(BENCH_FLAGS)
 	$(RUN) benchmarks/rnn_vs_torch.py
 	$(RUN) benchmarks/parametrizations.py
+	$(RUN) benchmarks/gradient_checkers.py
 
 clean:
 	rm -rf $(VENV) demo-run example-output build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

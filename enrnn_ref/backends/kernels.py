@@ -16,6 +16,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from enrnn_ref.backends import elementary  # noqa: F401 (gives the cells' elementary functions their compiled form)
+from enrnn_ref.backends.cache import name_of
 from enrnn_ref.backends.compiler import jit
 from enrnn_ref.backends.products import add_product
 from enrnn_ref.cells import elementary as of_cells
@@ -47,14 +48,6 @@ def compile_kernels(cell: Cell) -> Kernels:
     return _compile(layout, (cell.unit_step, cell.unit_pullback, cell.unit_tangent), relay)
 
 
-def _identity(function: Callable[..., Any]) -> str | None:
-    """What tells a function of this package from all others in it; None for one of another's making."""
-    values = [cell.cell_contents for cell in function.__closure__ or ()]
-    if not function.__module__.startswith("enrnn_ref.") or not all(isinstance(v, (int, float)) for v in values):
-        return None
-    return f"{function.__module__}.{function.__qualname__}{values}"
-
-
 @functools.cache
 def _register(helper: Callable[..., Any]) -> None:
     """Let compiled code call a plain function of the cells."""
@@ -77,8 +70,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
     relay_of, relay_pullback, relay_tangent = (jit(unit, inlined=True) for unit in relay or (_no_relay,) * 3)
     components = layout.components
     has_relay = relay is not None
-    identities = [_identity(unit) for unit in (*units, *(relay or ()))]
-    name = None if None in identities else f"{layout} {identities}"  # kernels of a user's own cell are not kept
+    name = name_of(layout, (*units, *(relay or ())))
     gates_of = _gather([f"x[b, {k}, j]" for k in range(layout.gates)])
     theta_of = _gather([f"x[{k}, j]" for k in range(layout.rows)])
     states_of = _gather([f"x[b, {k}, j]" for k in range(components)] + [f"y[{k}, b, j]" for k in range(layout.memory)])
@@ -129,7 +121,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
         time, batch, n = z.shape[0], z.shape[1], memory.shape[3]
         projected = projection.terms.shape[0] > 0
         dq = np.empty((hi - lo, n), z.dtype)
-        dm = np.zeros((batch, components * n), z.dtype)
+        dm = np.zeros((batch, components * n), z.dtype)  # as each step leaves it: the cell does not see its old output
         unseen = np.zeros((batch, components, n), z.dtype)
         arriving = (dm if projected else dh_t).reshape(batch, components, n)
         for t in range(time - 1, -1, -1):
@@ -140,7 +132,6 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                 add_rows(dh_t, dh[t, lo:hi], lo, hi)  # [BP-1]
             if projected:
                 whole[t, lo:hi] = dh_t[lo:hi]
-                dm[lo:hi] = 0
                 add_product(dm[lo:hi], dh_t[lo:hi], projection)  # [CO-6]
                 dh_t[lo:hi] = 0
             for b in range(lo, hi):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import enrnn_ref as er
-from enrnn_ref.backends import cache, kernels
+from enrnn_ref.backends import cache
 from enrnn_ref.backends.compiler import jit
 from tests.gated_cell import GatedCell
 
@@ -95,11 +95,22 @@ def test_where_nothing_can_be_written_nothing_is_kept(tmp_path, monkeypatch):
 
 def test_only_the_cells_of_this_package_have_a_name():
     """Of a user's own it cannot be known what they call. Constants in a closure are part of the name."""
-    assert kernels._identity(GatedCell.unit_step) is None
-    first, second = (er.filters.Momentum(0.6, step).unit_step for step in (0.5, 0.7))
-    assert kernels._identity(first) != kernels._identity(second)
-    assert kernels._identity(first) == kernels._identity(er.filters.Momentum(0.6, 0.5).unit_step)
-    assert kernels._identity(er.LSTM(2, 3).cell.unit_step) is not None
+    lstm = er.LSTM(2, 3).cell
+    assert cache.name_of(1, (lstm.unit_step, GatedCell.unit_step)) is None
+    first, second, again = (cache.name_of(1, (er.filters.Momentum(0.6, step).unit_step,)) for step in (0.5, 0.7, 0.5))
+    assert first != second
+    assert first == again
+    assert cache.name_of(1, (lstm.unit_step,)) != cache.name_of(2, (lstm.unit_step,))
+    assert cache.name_of(1, (lstm.unit_step,)) != cache.name_of(1, (lstm.unit_pullback,))
+
+    def enclosing(value):
+        def unit(z):
+            return value(z)
+
+        unit.__module__ = "enrnn_ref.cells.new"
+        return unit
+
+    assert cache.name_of(1, (enclosing(abs),)) is None
 
 
 GRADIENT = """
