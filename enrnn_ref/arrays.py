@@ -72,6 +72,8 @@ def _names(dtypes: tuple[np.dtype[Any], ...]) -> str:
 
 def require_shape(name: str, array: Array, shape: tuple[int | None, ...], axes: str, hint: str = "") -> None:
     """Raise ShapeError unless ``array.shape`` equals ``shape`` (``None`` matches any size); ``axes`` explains it."""
+    if array.shape == shape:
+        return
     if array.ndim != len(shape) or any(s is not None and s != a for s, a in zip(shape, array.shape, strict=True)):
         expected = str(tuple(shape)).replace("None", "any")
         raise ShapeError(f"{name} has shape {array.shape}; expected {expected}, that is {axes}.{hint}")

@@ -11,6 +11,7 @@ of time shows in them.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -46,6 +47,8 @@ class Packed(NamedTuple):
 
 def pack(terms: Sequence[Term], dtype: Any) -> Packed:
     """The panels of some rectangles; those without entries are left out."""
+    if not terms:
+        return _nothing(np.dtype(dtype))
     parts, rows, first = [np.empty(0, dtype)], [], 0
     for target, source, block in terms:
         if block.size:
@@ -57,6 +60,11 @@ def pack(terms: Sequence[Term], dtype: Any) -> Packed:
             rows.append((target, width, source, depth, first))
             first += parts[-1].size
     return Packed(np.concatenate(parts), np.array(rows, np.int64).reshape(-1, 5))
+
+
+@functools.cache
+def _nothing(dtype: np.dtype[Any]) -> Packed:
+    return Packed(np.empty(0, dtype), np.empty((0, 5), np.int64))
 
 
 def add_product(target: Array, source: Array, packed: Packed) -> None:
