@@ -8,7 +8,8 @@ gates, W the width of the output state h, M the components of the cell's other s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +20,8 @@ Support = tuple[tuple[slice, slice], ...]
 """Rows and columns of the rectangles of a matrix outside of which it is zero."""
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Step:
     """What one step multiplies by, or a direction of it.
 
     matrix : ndarray (rows, W)
@@ -30,12 +32,15 @@ class Step(NamedTuple):
         P of h = P m [CO-3], where m is what the cell puts out; None: h = m.
     support : Support
         Of R; a backend may leave the rest of it out.
+    prepared : dict
+        What a backend makes of it once, for all blocks of time.
     """
 
     matrix: Array
     theta: Array
     support: Support
     projection: Array | None = None
+    prepared: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 class States(NamedTuple):

@@ -122,12 +122,20 @@ Matrices = tuple[Packed, Packed, Packed]
 
 def _outgoing(cell: Cell, step: Step, dtype: Any) -> Matrices:
     """What the forward loop multiplies by: R for h, R for the relay, and P."""
-    return _packed(cell, step, dtype, Term)
+    if "outgoing" not in step.prepared:
+        step.prepared["outgoing"] = _packed(cell, step, dtype, Term)
+    matrices: Matrices = step.prepared["outgoing"]
+    return matrices
 
 
 def _incoming(cell: Cell, step: Step, dtype: Any) -> Matrices:
     """The same, transposed, for the backward loop."""
-    return _packed(cell, step, dtype, lambda target, source, block: Term(source, target, block.T))
+    if "incoming" not in step.prepared:
+        step.prepared["incoming"] = _packed(
+            cell, step, dtype, lambda target, source, block: Term(source, target, block.T)
+        )
+    matrices: Matrices = step.prepared["incoming"]
+    return matrices
 
 
 def _packed(cell: Cell, step: Step, dtype: Any, term: Callable[[int, int, Array], Term]) -> Matrices:

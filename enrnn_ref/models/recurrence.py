@@ -408,10 +408,11 @@ class Recurrence(Model):
             return stretches(len(x), INFERENCE_STEPS)
         if checkpoint_every is None:
             return [slice(0, len(x))]
-        return segments(len(x), self.cell.gates * self.hidden_size * x[0, :, 0].nbytes, checkpoint_every)
+        step_bytes = self.cell.gates * self.hidden_size * x[0, :, 0].nbytes
+        return segments(len(x), x.shape[1], step_bytes, checkpoint_every)
 
     def _blocks(self, sequence: SequenceTape) -> list[slice]:
-        return time_blocks(len(sequence.z), sequence.z[0].nbytes)
+        return time_blocks(len(sequence.z), sequence.z.shape[1], sequence.z[0].nbytes)
 
     def _run(self, engine: Backend, params: Arrays, step: Step, x: Array, named: Arrays) -> Held:
         """Drive, filter and recurrence over x, from the named states; the drive of a block is still in the cache."""

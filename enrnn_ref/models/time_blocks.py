@@ -10,6 +10,9 @@ from enrnn_ref.backends.base import runs
 
 GRADIENT_BYTES = 1 << 21  # of the gradients of the pre-activations that backward holds at a time: what a cache holds
 
+LEAST_ROWS = 1024
+"""Of a product over a block, however wide: adding it to the sum takes as long as multiplying dozens of rows."""
+
 
 class Sums:
     """Sums over blocks of time, in float64 at least."""
@@ -29,14 +32,14 @@ class Sums:
         return {name: total.astype(dtype) for name, total in self._sums.items()}
 
 
-def time_blocks(length: int, step_bytes: int) -> list[slice]:
+def time_blocks(length: int, batch: int, step_bytes: int) -> list[slice]:
     """Stretches of time for which the pre-activations, of so many bytes a step, take about ``GRADIENT_BYTES``."""
-    return stretches(length, _steps(step_bytes))
+    return stretches(length, _steps(batch, step_bytes))
 
 
-def segments(length: int, step_bytes: int, at_least: int) -> list[slice]:
+def segments(length: int, batch: int, step_bytes: int, at_least: int) -> list[slice]:
     """Stretches of at least so many steps, each of them whole blocks, so that the sums over blocks stay the same."""
-    steps = _steps(step_bytes)
+    steps = _steps(batch, step_bytes)
     return stretches(length, steps * -(-at_least // steps))
 
 
@@ -45,8 +48,8 @@ def stretches(length: int, steps: int) -> list[slice]:
     return [slice(lo, min(lo + steps, length)) for lo in range(0, length, steps)]
 
 
-def _steps(step_bytes: int) -> int:
-    return max(1, GRADIENT_BYTES // step_bytes)
+def _steps(batch: int, step_bytes: int) -> int:
+    return max(1, GRADIENT_BYTES // step_bytes, LEAST_ROWS // batch)
 
 
 def at_gates(dz: Array, gates: tuple[int, ...], n: int) -> list[Array]:

@@ -51,7 +51,7 @@ def test_backward_modifies_nothing(name, direct):
     tape = _forward(backend, step, drive, initial)
     dh = rng.standard_normal((T, B, N)) if direct else None
     dfinal = States(rng.standard_normal((B, N)), rng.standard_normal((1, B, N)))
-    given = [*step[:2], tape.z, *tape.states, *dfinal, *([dh] if direct else [])]
+    given = [step.matrix, step.theta, tape.z, *tape.states, *dfinal, *([dh] if direct else [])]
     before = [array.copy() for array in given]
 
     def arrays():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from enrnn_ref.backends import products
-from enrnn_ref.backends.products import Term, pack
+from enrnn_ref.backends.products import DEPTH, Term, pack
 from enrnn_ref.backends.tile import TILE_ROWS, lanes
 
 KINDS = (np.float32, np.float64)
@@ -28,7 +28,9 @@ def _rounding(kind, target, source, matrix):
 
 
 @pytest.mark.parametrize("batch", [0, 1, 2, TILE_ROWS, TILE_ROWS + 1, 3 * TILE_ROWS + 5])
-@pytest.mark.parametrize(("width", "depth"), [(1, 1), (3, 40), (16, 2), (37, 7), (64, 19)])
+@pytest.mark.parametrize(
+    ("width", "depth"), [(1, 1), (3, 40), (16, 2), (37, 7), (64, 19), (5, DEPTH), (17, 2 * DEPTH + 3)]
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_product_of_any_size(kind, width, depth, batch):
     target, source = _arrays(kind, batch, width, depth)

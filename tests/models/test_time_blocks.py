@@ -29,6 +29,7 @@ def test_the_length_of_a_block_does_not_matter(model, monkeypatch):
 
     def gradients(size):
         monkeypatch.setattr(time_blocks, "GRADIENT_BYTES", size)
+        monkeypatch.setattr(time_blocks, "LEAST_ROWS", 0)
         found = model.backward(run, dy, dstate)
         return {**found.params, "x": found.x, **{f"state {key}": array for key, array in found.state.items()}}
 
@@ -43,18 +44,20 @@ def test_the_length_of_a_block_does_not_matter(model, monkeypatch):
 
 def test_blocks_cover_all_times_once():
     z = np.empty((11, 2, 8))
-    blocks = time_blocks.time_blocks(len(z), z[0].nbytes)
+    blocks = time_blocks.time_blocks(*z.shape[:2], z[0].nbytes)
     assert [slice(0, 11)] == blocks
-    lengths = [block.stop - block.start for block in time_blocks.time_blocks(5000, 64 * 128 * 8)]
+    lengths = [block.stop - block.start for block in time_blocks.time_blocks(5000, 64, 64 * 128 * 8)]
     assert sum(lengths) == 5000
     assert max(lengths) * 64 * 128 * 8 <= time_blocks.GRADIENT_BYTES
 
 
 def test_segments_are_the_fewest_whole_blocks_of_that_many_steps(monkeypatch):
     monkeypatch.setattr(time_blocks, "GRADIENT_BYTES", 30)
+    monkeypatch.setattr(time_blocks, "LEAST_ROWS", 11)
     for at_least, steps in ((1, 3), (3, 3), (4, 6), (7, 9), (100, 102)):
-        assert time_blocks.segments(20, 10, at_least) == time_blocks.stretches(20, steps)
+        assert time_blocks.segments(20, 5, 10, at_least) == time_blocks.stretches(20, steps)
 
 
-def test_a_block_has_a_step_however_large():
-    assert time_blocks.time_blocks(2, 1 << 40) == [slice(0, 1), slice(1, 2)]
+def test_a_block_has_a_step_however_large_and_no_fewer_rows_than_are_worth_a_sum():
+    assert time_blocks.time_blocks(2, 5000, 1 << 40) == [slice(0, 1), slice(1, 2)]
+    assert time_blocks.time_blocks(9, 256, 1 << 40) == [slice(0, 4), slice(4, 8), slice(8, 9)]

@@ -26,20 +26,14 @@ def script(name):
 
 page = script("gradient_checkers")
 LARGE = "one of 10 000 entries off by 1e-6 of itself"
-ALONE = {"vanished, 1e-27, the only argument", "vanished, zeros instead, the only argument"}
 RESULTS = {suffix: (BENCHMARKS / "results" / f"gradient_checkers.{suffix}") for suffix in ("json", "md")}
 DOCUMENTATION = BENCHMARKS.parent / "docs" / "checkers.md"
 every_case = pytest.mark.parametrize("case", [c for c in page.CASES if c.name != LARGE], ids=lambda case: case.name)
 
 
-def due(case):
-    """Right is called right and wrong is called wrong; where nothing confirms an exact derivative, neither."""
-    return page.UNDECIDED if case.name in ALONE else case.truth
-
-
 @every_case
 def test_our_verdict(case):
-    assert page.ours(case.make()).verdict == due(case)
+    assert page.ours(case.make()).verdict == case.truth
 
 
 @pytest.mark.parametrize(("factor", "verdict"), [(1.0, "right"), (1 + 1e-6, "wrong")])
@@ -126,8 +120,8 @@ class TestPage:
     def test_our_verdicts(self):
         for case, result in zip(page.CASES, self.report["cases"], strict=True):
             found = result["checkers"]["enrnn_ref"]
-            assert found["verdict"] == due(case), case.name
-            on_right = None if case.right is None else page.UNDECIDED if case.name in ALONE else page.RIGHT
+            assert found["verdict"] == case.truth, case.name
+            on_right = None if case.right is None else page.RIGHT
             assert found["verdict_on_the_right_one"] == on_right, case.name
 
     def test_markdown(self):
