@@ -78,7 +78,7 @@ def test_constructors(constructor, positional, keyword):
 def test_methods(model):
     positional, keyword = signature(model.forward)
     assert list(positional.items()) == [("params", REQUIRED), ("x", REQUIRED), ("state", None)]
-    assert keyword == {"buffers": None, "keep": True, "backend": "cpu"}
+    assert keyword == {"buffers": None, "keep": True, "checkpoint_every": None, "backend": "cpu"}
     positional, keyword = signature(model.backward)
     assert list(positional.items()) == [("run", REQUIRED), ("dy", REQUIRED), ("dstate", None)]
     assert not keyword
