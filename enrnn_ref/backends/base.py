@@ -95,7 +95,8 @@ class Backend(ABC):
     def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:
         """y_t = W x_t + c for all times, (T, B, m), (k, m), (k,) → (T, B, k): the drive [GS-1], the readout [GS-4].
 
-        Written to ``out`` where one is given. An entry has the same bits whatever times are computed along with it.
+        Written to ``out``, contiguous, where one is given. An entry has the same bits whatever times are computed with
+        it.
         """
 
     @abstractmethod

@@ -43,7 +43,8 @@ class CpuBackend(Backend):
 
     def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:
         y = np.empty((*x.shape[:2], len(weight)), x.dtype) if out is None else out
-        rows, results = (np.ascontiguousarray(array).reshape(-1, array.shape[2]) for array in (x, y))
+        assert y.flags.c_contiguous  # else the next line would make a copy of it
+        rows, results = np.ascontiguousarray(x).reshape(-1, x.shape[2]), y.reshape(-1, y.shape[2])
         packed = pack([Term(0, 0, weight)], x.dtype)
         offset = np.zeros(len(weight), x.dtype) if bias is None else bias
         _split(lambda lo, hi: affine(results, rows, packed, offset, lo, hi), len(rows), x.size * len(weight))

@@ -262,7 +262,9 @@ class Recurrence(Model):
         for times in self._segments(x, keep, checkpoint_every):
             held = self._run(engine, params, step, x[times], named)
             if keep:
-                kept.append(Segment(times, named, held if whole else None))
+                # Copies: the caller may change his state before backward.
+                start = {} if whole else {name: array.copy() for name, array in named.items()}
+                kept.append(Segment(times, start, held if whole else None))
             named = self._final(held)
             if whole:
                 h = held.sequence.states.h.view()

@@ -47,6 +47,16 @@ def test_the_same_bits(model, backend, start, monkeypatch):
             assert found.tobytes() == array.tobytes()
 
 
+def test_the_given_state_may_change_after_forward():
+    model = er.ENRNN(3, 5, 4, 2)
+    rng = np.random.default_rng(1)
+    x, state = rng.standard_normal((9, 2, 3)), {"h": rng.standard_normal((2, 9))}
+    expected, run = (model.forward(model.init(0), x, state, checkpoint_every=k) for k in (None, 2))
+    before = model.backward(expected, expected.y).params["coupling"]
+    state["h"] += 1.0
+    assert model.backward(run, run.y).params["coupling"].tobytes() == before.tobytes()
+
+
 def test_backward_may_be_called_again():
     model = er.ENRNN(3, 5, 4, 2)
     run = model.forward(model.init(0), np.random.default_rng(1).standard_normal((9, 2, 3)), checkpoint_every=2)

@@ -17,6 +17,7 @@ os.environ["NUMBA_DISABLE_JIT"] = "1"
 os.environ["OPENBLAS_NUM_THREADS"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+os.environ["NUMBA_CACHE_DIR"] = os.devnull  # a kernel of changed source must not be kept as the unchanged one
 
 from tools.mutants import pool
 from tools.mutants.catalogue import Mutant, mutants
