@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import time
 
 from enrnn_ref.arrays import choice
 from enrnn_ref.backends.base import Backend as Backend
 from enrnn_ref.errors import BackendUnavailable
 
 NAMES = ("reference", "cpu", "cuda")
+
+IMPORTED = time.time()
+"""When this process read the sources that it compiles."""
 
 
 def get(name: object) -> Backend:

@@ -1,10 +1,10 @@
 """Compiled kernels on disk: what one process has compiled, others need not compile again.
 
-A kernel is found under everything it depends on: every file of this package, the versions of Numba, llvmlite and
+A kernel is found under everything it depends on: every file of this package, the versions of Numba, llvmlite, NumPy and
 Python, the processor and its features, Numba's environment variables, the kernel and the types of its arguments. So an
-upgrade of any file never meets an old kernel. Each lies in a file of its own, which appears at once and whole, and is
-never changed: processes that start together may write the same file, and none reads half of it. Where nothing can be
-written, nothing is kept.
+upgrade of any file never meets an old kernel; and a process that runs on while files are replaced keeps none. Each lies
+in a file of its own, which appears at once and whole, and is never changed: processes that start together may write the
+same file, and none reads half of it. Where nothing can be written, nothing is kept.
 
 Numba's own cache does not serve: it looks at the file of the kernel alone, not at those it calls, and never finds a
 function again whose closure holds another compiled one.
@@ -27,10 +27,15 @@ from typing import Any
 
 import llvmlite
 import numba
+import numpy as np
 from numba.core import serialize
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 from numba.misc.appdirs import AppDirs
+
+from enrnn_ref.backends import IMPORTED
+
+PACKAGE = Path(__file__).parents[1]
 
 STALE_SECONDS = 30 * 24 * 3600
 """The age at which the kernels of another version are removed."""
@@ -53,6 +58,8 @@ class KernelCache(NullCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The kernel for these types, or None."""
         target_context.refresh()
+        if _changed():
+            return None
         with contextlib.suppress(OSError):
             content = self._path(sig, target_context).read_bytes()
             digest, payload = content[:_DIGEST], content[_DIGEST:]
@@ -63,6 +70,8 @@ class KernelCache(NullCache):
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep a kernel, if there is a place for it."""
+        if _changed():
+            return
         payload = serialize.dumps(data._reduce())  # type: ignore[no-untyped-call]
         path = self._path(sig, data.target_context)
         partial = None
@@ -112,11 +121,18 @@ def _remove_stale(place: Path) -> None:
 
 
 @functools.cache
+def _changed() -> bool:
+    """Whether a file may have been changed since this process read it, so that its version is not what runs here."""
+    return any(path.stat().st_mtime >= IMPORTED for path in PACKAGE.rglob("*.py"))
+
+
+@functools.cache
 def _version() -> str:
     digest = hashlib.sha256()
     settings = sorted(item for item in os.environ.items() if item[0].startswith("NUMBA_"))
-    digest.update(repr((numba.__version__, llvmlite.__version__, platform.python_version(), settings)).encode())
-    package = Path(__file__).parents[1]
-    for path in sorted(package.rglob("*.py")):
-        digest.update(repr((str(path.relative_to(package)), path.read_bytes())).encode())
+    digest.update(
+        repr((numba.__version__, llvmlite.__version__, np.__version__, platform.python_version(), settings)).encode()
+    )
+    for path in sorted(PACKAGE.rglob("*.py")):
+        digest.update(repr((str(path.relative_to(PACKAGE)), path.read_bytes())).encode())
     return digest.hexdigest()[:16]

@@ -65,7 +65,7 @@ def test_the_version_is_that_of_every_file_and_setting(tmp_path, monkeypatch):
     package = tmp_path / "package"
     (package / "backends").mkdir(parents=True)
     (package / "cells.py").write_text("a = 1")
-    monkeypatch.setattr(cache, "__file__", str(package / "backends" / "cache.py"))
+    monkeypatch.setattr(cache, "PACKAGE", package)
     found = [cache._version.__wrapped__()]
     assert found[0] == cache._version.__wrapped__()
     (package / "cells.py").write_text("a = 2")
@@ -75,6 +75,20 @@ def test_the_version_is_that_of_every_file_and_setting(tmp_path, monkeypatch):
     monkeypatch.setenv("NUMBA_BOUNDSCHECK", "0")
     found.append(cache._version.__wrapped__())
     assert len(set(found)) == 4
+
+
+def test_of_files_changed_since_they_were_read_nothing_is_kept(place, tmp_path, monkeypatch):
+    """A process that runs on while its files are replaced."""
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "new.py").write_text("")
+    monkeypatch.setattr(cache, "PACKAGE", package)
+    assert cache._changed.__wrapped__()
+    os.utime(package / "new.py", (0, 0))
+    assert not cache._changed.__wrapped__()
+    monkeypatch.setattr(cache, "_changed", lambda: True)
+    assert _adding(1, "a")(1.0) == 2.0
+    assert not _kernels(place)
 
 
 def test_what_others_compiled_long_ago_is_removed(place):
