@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.linalg import block_diag
 
 import enrnn_ref as er
 from tests.oracles import mpmath_spectral
@@ -15,19 +16,10 @@ def _rotation(angle, modulus=1.0):
     return np.array([[c, s], [-s, c]])
 
 
-def _direct_sum(*blocks):
-    n = sum(len(block) for block in blocks)
-    total, offset = np.zeros((n, n)), 0
-    for block in blocks:
-        total[offset : offset + len(block), offset : offset + len(block)] = block
-        offset += len(block)
-    return total
-
-
 def _jordan(*blocks):
     """A defective matrix: the block repeated on the diagonal, coupled by the identity above it."""
     block, n = blocks[0], len(blocks[0])
-    total = _direct_sum(*blocks)
+    total = block_diag(*blocks)
     for k in range(len(blocks) - 1):
         total[k * n : (k + 1) * n, (k + 1) * n : (k + 2) * n] = np.eye(n)
     assert block.shape == (n, n)
@@ -44,16 +36,16 @@ TIED = {
     "opposite signs": np.diag([0.9, -0.9]),
     "identity": np.eye(3),
     "permutation": np.roll(np.eye(4), 1, axis=0),
-    "real and pair": _direct_sum(np.array([[0.7]]), _rotation(1.0, 0.7)),
-    "two pairs": _direct_sum(_rotation(0.4, 1.3), _rotation(1.9, 1.3), np.array([[0.2]])),
-    "same pair twice": _direct_sum(_rotation(0.4), _rotation(0.4)),
+    "real and pair": block_diag(np.array([[0.7]]), _rotation(1.0, 0.7)),
+    "two pairs": block_diag(_rotation(0.4, 1.3), _rotation(1.9, 1.3), np.array([[0.2]])),
+    "same pair twice": block_diag(_rotation(0.4), _rotation(0.4)),
 }
 DEFECTIVE = {
     "real": _jordan(np.array([[0.9]]), np.array([[0.9]])),
     "negative": _jordan(np.array([[-2.0]]), np.array([[-2.0]])),
     "of order three": _jordan(*[np.array([[0.5]])] * 3),
     "complex": _jordan(_rotation(0.8, 1.1), _rotation(0.8, 1.1)),
-    "with company": _direct_sum(_jordan(np.array([[0.9]]), np.array([[0.9]])), np.array([[0.1]])),
+    "with company": block_diag(_jordan(np.array([[0.9]]), np.array([[0.9]])), np.array([[0.1]])),
 }
 ZERO = {
     "zero matrix": np.zeros((3, 3)),
@@ -107,9 +99,9 @@ def test_proceeding_says_so(kind, matrix):
     [
         (np.diag([0.9, -0.9]), 0.9),
         (np.diag([-0.9, 0.9]), 0.9),
-        (_direct_sum(_rotation(1.9, 1.3), _rotation(0.4, 1.3)), 1.3 * np.exp(0.4j)),
-        (_direct_sum(_rotation(0.3, 0.7), np.array([[-0.7]])), 0.7 * np.exp(0.3j)),
-        (_direct_sum(_rotation(0.3, 0.7), np.array([[0.7]])), 0.7),
+        (block_diag(_rotation(1.9, 1.3), _rotation(0.4, 1.3)), 1.3 * np.exp(0.4j)),
+        (block_diag(_rotation(0.3, 0.7), np.array([[-0.7]])), 0.7 * np.exp(0.3j)),
+        (block_diag(_rotation(0.3, 0.7), np.array([[0.7]])), 0.7),
     ],
 )
 def test_of_tied_leaders_the_one_with_the_greatest_real_part_is_taken(matrix, value):
@@ -159,7 +151,7 @@ def test_scale_of_the_matrix_does_not_matter(scale):
 
 def test_a_rival_that_is_known_poorly_ties_from_further_away():
     """The leader .9 is certain; the second modulus lies 1e-6 below, but rounding may move that one by 1e-3."""
-    T = _direct_sum(np.array([[0.9]]), np.array([[1e-6 - 0.9, 1e6], [0.0, -0.5]]))
+    T = block_diag(np.array([[0.9]]), np.array([[1e-6 - 0.9, 1e6], [0.0, -0.5]]))
     with pytest.raises(er.errors.DegenerateEigenvalueError) as caught:
         er.dominant_eigenpair(T)
     assert caught.value.kind == "tied"

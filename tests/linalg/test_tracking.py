@@ -2,21 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy.linalg import block_diag
 
 import enrnn_ref as er
 from enrnn_ref.linalg import tracking
 from enrnn_ref.linalg.tracking import columns, tracked_leader
 
 SIZE = 40
-
-
-def direct_sum(*blocks):
-    n = sum(len(block) for block in blocks)
-    total, offset = np.zeros((n, n)), 0
-    for block in blocks:
-        total[offset : offset + len(block), offset : offset + len(block)] = block
-        offset += len(block)
-    return total
 
 
 def rotation(angle, modulus=1.0):
@@ -36,7 +28,7 @@ def surrounded(*leaders, size=SIZE, seed=0, bulk=0.8, coupling=0.05, basis_condi
     first, second = (np.linalg.qr(rng.standard_normal((size, size)))[0] for _ in range(2))
     stretch = np.geomspace(1.0, basis_condition, size)
     turn = (first * stretch) @ second
-    return turn @ direct_sum(*leaders, small) @ np.linalg.inv(turn)
+    return turn @ block_diag(*leaders, small) @ np.linalg.inv(turn)
 
 
 def tracked(matrix, start, on_degenerate="proceed"):
@@ -134,7 +126,7 @@ def test_an_exchange_of_leaders_is_noticed(name, width):
 def test_a_leader_hidden_from_the_basis_is_never_missed(hidden, amount):
     """Out of nowhere something larger appears, orthogonal or nearly so to all that was tracked."""
     rng = np.random.default_rng(2)
-    plain = direct_sum(real(1.0), rotation(0.4, 0.9), np.diag(rng.uniform(-0.5, 0.5, SIZE - 3)))
+    plain = block_diag(real(1.0), rotation(0.4, 0.9), np.diag(rng.uniform(-0.5, 0.5, SIZE - 3)))
     start = tracked(plain, None).basis
     new = plain.copy()
     m = len(hidden)
@@ -148,7 +140,7 @@ def test_a_leader_hidden_from_the_basis_is_never_missed(hidden, amount):
 
 def test_what_lies_outside_of_the_basis_blocks_the_proof():
     """The pair itself is perfect; only that it leads is false."""
-    matrix = direct_sum(real(1.0), np.diag(np.linspace(0.5, 0.0, SIZE - 2)), real(1.0001))
+    matrix = block_diag(real(1.0), np.diag(np.linspace(0.5, 0.0, SIZE - 2)), real(1.0001))
     start = np.eye(SIZE)[:, : columns(SIZE)]
     assert tracked_leader(matrix, start) is None
     matrix[-1, -1] = 0.1
@@ -185,7 +177,7 @@ def near_jordan(height):
 DEGENERATE = {
     "tied": surrounded(real(1.0), real(-1.0), basis_condition=1.0),
     "tied pairs": surrounded(rotation(0.4), rotation(1.9), basis_condition=1.0),
-    "same pair twice": direct_sum(rotation(0.4), rotation(0.4), np.diag(np.linspace(-0.5, 0.5, SIZE - 4))),
+    "same pair twice": block_diag(rotation(0.4), rotation(0.4), np.diag(np.linspace(-0.5, 0.5, SIZE - 4))),
     "identity": np.eye(SIZE),
     "nearly tied": surrounded(real(1.0), real(-1.0 + 1e-9), basis_condition=1.0),
     "defective": surrounded(near_jordan(0.0), basis_condition=1.0),
