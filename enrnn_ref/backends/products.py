@@ -21,7 +21,7 @@ from numba.extending import overload
 
 from enrnn_ref.arrays import Array
 from enrnn_ref.backends.compiler import jit
-from enrnn_ref.backends.tile import TILE_ROW_BYTES, TILE_ROWS, TILES, lanes
+from enrnn_ref.backends.tile import PANELS, TILE_ROW_BYTES, TILE_ROWS, add_tile, lanes
 
 DEPTH = 256
 """Columns of M in one panel, which then takes half of a first-level cache of 32 kB and stays there for all rows."""
@@ -90,28 +90,6 @@ def _require_rows(*arrays: Any) -> None:
             raise TypingError(f"{array} is not contiguous by rows")
 
 
-_TILE_1, _TILE_2, _TILE_3, _TILE_4, _TILE_5, _TILE_6 = TILES
-
-
-@jit
-def _rows(
-    rows: Any, c: Any, c_at: Any, c_row: Any, a: Any, a_at: Any, a_row: Any, b: Any, b_at: Any, depth: Any
-) -> None:
-    """The tile of so many rows."""
-    if rows == 6:
-        _TILE_6(c, c_at, c_row, a, a_at, a_row, b, b_at, depth)
-    elif rows == 5:
-        _TILE_5(c, c_at, c_row, a, a_at, a_row, b, b_at, depth)
-    elif rows == 4:
-        _TILE_4(c, c_at, c_row, a, a_at, a_row, b, b_at, depth)
-    elif rows == 3:
-        _TILE_3(c, c_at, c_row, a, a_at, a_row, b, b_at, depth)
-    elif rows == 2:
-        _TILE_2(c, c_at, c_row, a, a_at, a_row, b, b_at, depth)
-    else:
-        _TILE_1(c, c_at, c_row, a, a_at, a_row, b, b_at, depth)
-
-
 @jit
 def _multiply(target: Any, source: Any, panels: Any, terms: Any) -> None:
     batch, target_row, source_row = target.shape[0], target.shape[1], source.shape[1]
@@ -120,23 +98,27 @@ def _multiply(target: Any, source: Any, panels: Any, terms: Any) -> None:
     edge = np.empty((TILE_ROWS, wide), target.dtype)
     for term in range(terms.shape[0]):
         at, width, since, depth, first = terms[term]
-        for panel in range(-(-width // wide)):
-            begin, inside = at + panel * wide, min(wide, width - panel * wide)
-            b_at = first + panel * wide * depth
+        whole = width // wide
+        groups = -(-whole // PANELS[min(batch, TILE_ROWS) - 1])  # of panels side by side, likewise
+        for group in range(groups):
+            begin, end = whole * group // groups, whole * (group + 1) // groups
             for tile in range(tiles):
                 lo, hi = batch * tile // tiles, batch * (tile + 1) // tiles
-                a_at = lo * source_row + since
-                if inside == wide:
-                    _rows(
-                        hi - lo, target, lo * target_row + begin, target_row, source, a_at, source_row, panels, b_at,
-                        depth,
-                    )  # fmt: skip
-                else:  # the last panel is wider than what is left of the target
-                    edge[:] = 0
-                    _rows(hi - lo, edge, 0, wide, source, a_at, source_row, panels, b_at, depth)
-                    for b in range(lo, hi):
-                        for j in range(inside):
-                            target[b, begin + j] += edge[b - lo, j]
+                add_tile(
+                    hi - lo, end - begin, target, lo * target_row + at + begin * wide, target_row, source,
+                    lo * source_row + since, source_row, panels, first + begin * wide * depth, depth,
+                )  # fmt: skip
+        if width > whole * wide:  # the last panel is wider than what is left of the target
+            for tile in range(tiles):
+                lo, hi = batch * tile // tiles, batch * (tile + 1) // tiles
+                edge[:] = 0
+                add_tile(
+                    hi - lo, 1, edge, 0, wide, source, lo * source_row + since, source_row, panels,
+                    first + whole * wide * depth, depth,
+                )  # fmt: skip
+                for b in range(lo, hi):
+                    for j in range(width - whole * wide):
+                        target[b, at + whole * wide + j] += edge[b - lo, j]
 
 
 @overload(add_product)

@@ -1,10 +1,13 @@
 """A tile of a matrix product, held in registers: the innermost loop of everything that multiplies on the CPU.
 
-    C[i, j] += Σ_k A[i, k] B[k, j]      i < rows ≤ TILE_ROWS,  j < lanes(dtype)
+    C[i, j] += Σ_k A[i, k] B[k, j]      i < rows ≤ TILE_ROWS,  j < panels · lanes(dtype)
 
-One entry of A times a row of B, added to a row of sums: per k a processor loads ``VECTORS`` vectors of B and ``rows``
-numbers of A, and does ``rows · VECTORS`` fused multiply-adds on sums that never leave their registers. Each sum runs
-through k in order, so an entry of C has the same bits in whatever tile it falls.
+One entry of A times a row of B, added to a row of sums: per k a processor loads ``panels · VECTORS`` vectors of B and
+``rows`` numbers of A, and does ``rows · panels · VECTORS`` fused multiply-adds on sums that never leave their
+registers. Each sum runs through k in order, so an entry of C has the same bits in whatever tile it falls.
+
+A fused multiply-add takes several cycles, and the next one to the same sum waits for it. So there are a dozen sums, in
+six rows of one panel, or in one row of six.
 
 This is written in LLVM's own language because no loop in Python compiles to it dependably: whether sums stay in
 registers would be the compiler's choice. The vectors are of LLVM's portable kind; nothing here names a processor.
@@ -12,7 +15,6 @@ registers would be the compiler's choice. The vectors are of LLVM's portable kin
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -35,75 +37,105 @@ def lanes(dtype: Any) -> int:
     return TILE_ROW_BYTES // int(np.dtype(dtype).itemsize)
 
 
-def _tile(rows: int) -> Callable[..., None]:
-    """``tile(c, c_at, c_row, a, a_at, a_row, b, b_at, depth)`` for this many rows.
+PANELS = tuple(max(1, TILE_ROWS // rows) for rows in range(1, TILE_ROWS + 1))
+"""Panels that a tile of 1, 2, … rows takes side by side at most, for as many sums as there are registers."""
 
-    C[i, j] is entry ``c_at + i·c_row + j`` of the memory of ``c``, counted from its first, and A[i, k] entry
-    ``a_at + i·a_row + k`` of that of ``a``; B is ``depth`` rows of ``lanes`` entries from entry ``b_at`` of ``b`` on.
-    """
 
-    @intrinsic
-    def tile(
-        typingctx: Any, c: Any, c_at: Any, c_row: Any, a: Any, a_at: Any, a_row: Any, b: Any, b_at: Any, depth: Any
-    ) -> Any:  # fmt: skip
-        at = types.intp
-        return types.void(c, at, at, a, at, at, b, at, at), generate
+class _Emitter:
+    """Writes the instructions of one tile after the other into a function being compiled."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        c, c_at, c_row, a, a_at, a_row, b, b_at, depth = arguments
+    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
+        c, c_at, self.c_row, a, a_at, self.a_row, b, b_at, self.depth = arguments
         double = signature.args[0].dtype == types.float64
         number, bits = (ir.DoubleType(), 64) if double else (ir.FloatType(), 32)
-        width = 8 * VECTOR_BYTES // bits
-        vector = ir.VectorType(number, width)
+        self.builder, self.bytes, self.width = builder, bits // 8, 8 * VECTOR_BYTES // bits
+        self.vector = ir.VectorType(number, self.width)
         # Fused where the processor does that in one instruction.
-        multiply_add = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
-            builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fmuladd.v{width}f{bits}"
+        self.multiply_add = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
+            builder.module, ir.FunctionType(self.vector, [self.vector] * 3), f"llvm.fmuladd.v{self.width}f{bits}"
         )
 
-        def entry(position: int, array: Any, offset: Any) -> Any:
-            data = context.make_array(signature.args[position])(context, builder, array).data
-            return builder.gep(data, [offset])
+        def entry(kind: Any, array: Any, offset: Any) -> Any:
+            return builder.gep(context.make_array(kind)(context, builder, array).data, [offset])
 
-        def times(count: int, stride: Any) -> Any:
-            return builder.mul(ir.Constant(stride.type, count), stride)
+        kinds = signature.args
+        self.c, self.a, self.b = entry(kinds[0], c, c_at), entry(kinds[3], a, a_at), entry(kinds[6], b, b_at)
 
-        def part(pointer: Any, v: int) -> Any:
-            return builder.bitcast(builder.gep(pointer, [ir.Constant(depth.type, v * width)]), vector.as_pointer())
-
-        def load(pointer: Any) -> Any:
-            value = builder.load(pointer)
-            value.align = bits // 8  # of its entries; no more is known
-            return value
-
-        def everywhere(value: Any) -> Any:
-            undefined, first = ir.Constant(vector, ir.Undefined), ir.Constant(ir.IntType(32), 0)
-            one = builder.insert_element(undefined, value, first)
-            return builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), width), None))
-
-        first_c, first_a, first_b = entry(0, c, c_at), entry(3, a, a_at), entry(6, b, b_at)
+    def tile(self, rows: int, panels: int) -> None:
+        """C += A B for so many rows and panels."""
+        builder, width, vectors = self.builder, self.width, panels * VECTORS
         # Variables on the stack, which LLVM turns into registers.
         variable = cgutils.alloca_once
-        sums = [[variable(builder, vector) for _ in range(VECTORS)] for _ in range(rows)]  # type: ignore[no-untyped-call]
+        sums = [[variable(builder, self.vector) for _ in range(vectors)] for _ in range(rows)]  # type: ignore[no-untyped-call]
         for row in sums:
             for total in row:
-                builder.store(ir.Constant(vector, None), total)
-        with cgutils.for_range(builder, depth, intp=depth.type) as loop:
-            b_k = builder.gep(first_b, [times(VECTORS * width, loop.index)])
-            of_b = [load(part(b_k, v)) for v in range(VECTORS)]
-            of_a = builder.gep(first_a, [loop.index])
+                builder.store(ir.Constant(self.vector, None), total)
+        panel = self._times(VECTORS * width, self.depth)
+        panels_of_b = [builder.gep(self.b, [self._times(q, panel)]) for q in range(panels)]
+        with cgutils.for_range(builder, self.depth, intp=self.depth.type) as loop:
+            k = self._times(VECTORS * width, loop.index)
+            of_b = [self._load(self._part(builder.gep(b, [k]), v)) for b in panels_of_b for v in range(VECTORS)]
+            of_a = builder.gep(self.a, [loop.index])
             for i, row in enumerate(sums):
-                factor = everywhere(builder.load(builder.gep(of_a, [times(i, a_row)])))
+                factor = self._everywhere(builder.load(builder.gep(of_a, [self._times(i, self.a_row)])))
                 for total, value in zip(row, of_b, strict=True):
-                    builder.store(builder.call(multiply_add, [factor, value, builder.load(total)]), total)
+                    builder.store(builder.call(self.multiply_add, [factor, value, builder.load(total)]), total)
         for i, row in enumerate(sums):
-            target = builder.gep(first_c, [times(i, c_row)])
+            target = builder.gep(self.c, [self._times(i, self.c_row)])
             for v, total in enumerate(row):
-                stored = builder.store(builder.fadd(load(part(target, v)), builder.load(total)), part(target, v))
-                stored.align = bits // 8
+                place = self._part(target, v)
+                stored = builder.store(builder.fadd(self._load(place), builder.load(total)), place)
+                stored.align = self.bytes
+
+    def _times(self, count: int, stride: Any) -> Any:
+        return self.builder.mul(ir.Constant(stride.type, count), stride)
+
+    def _part(self, pointer: Any, v: int) -> Any:
+        """The v-th vector from ``pointer`` on."""
+        first = self.builder.gep(pointer, [ir.Constant(self.depth.type, v * self.width)])
+        return self.builder.bitcast(first, self.vector.as_pointer())
+
+    def _load(self, pointer: Any) -> Any:
+        value = self.builder.load(pointer)
+        value.align = self.bytes  # of its entries; no more is known
+        return value
+
+    def _everywhere(self, number: Any) -> Any:
+        """A vector of one number."""
+        undefined, first = ir.Constant(self.vector, ir.Undefined), ir.Constant(ir.IntType(32), 0)
+        one = self.builder.insert_element(undefined, number, first)
+        return self.builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), self.width), None))
+
+
+@intrinsic
+def add_tile(
+    typingctx: Any, rows: Any, panels: Any, c: Any, c_at: Any, c_row: Any, a: Any, a_at: Any, a_row: Any, b: Any,
+    b_at: Any, depth: Any,
+) -> Any:  # fmt: skip
+    """``add_tile(rows, panels, c, c_at, c_row, a, a_at, a_row, b, b_at, depth)``: C += A B.
+
+    1 ≤ rows ≤ TILE_ROWS and 1 ≤ panels ≤ PANELS[rows - 1]; else nothing happens. C[i, j] is entry
+    ``c_at + i·c_row + j`` of the memory of ``c``, counted from its first, and A[i, k] entry ``a_at + i·a_row + k`` of
+    that of ``a``; a panel of B is ``depth`` rows of ``lanes`` entries, the first from entry ``b_at`` of ``b`` on, the
+    others behind it.
+    """
+    at = types.intp
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        of_rows, of_panels, *operands = arguments
+        emitter = _Emitter(context, builder, signature.replace(args=signature.args[2:]), operands)
+        most = max(PANELS) + 1
+        chosen = builder.add(builder.mul(of_rows, ir.Constant(of_rows.type, most)), of_panels)
+        done = builder.append_basic_block("done")
+        choice = builder.switch(chosen, done)
+        for count, abreast in enumerate(PANELS, start=1):
+            for side in range(1, abreast + 1):
+                block = builder.append_basic_block(f"tile.{count}.{side}")
+                choice.add_case(ir.Constant(of_rows.type, count * most + side), block)
+                builder.position_at_end(block)
+                emitter.tile(count, side)
+                builder.branch(done)
+        builder.position_at_end(done)
         return context.get_dummy_value()
 
-    return tile
-
-
-TILES = tuple(_tile(rows) for rows in range(1, TILE_ROWS + 1))
-"""The tiles of 1, 2, … rows."""
+    return types.void(at, at, c, at, at, a, at, at, b, at, at), generate

@@ -63,20 +63,15 @@ def module_name(path: str) -> str:
 
 
 class Watcher:
-    """The part of pytest that tells which test failed, takes likely ones first and lets hypothesis not shrink."""
+    """The part of pytest that tells which test failed, and lets hypothesis not shrink."""
 
-    def __init__(self, likely: Sequence[str]) -> None:
+    def __init__(self) -> None:
         self.failed: str | None = None
-        self._rank = {name: rank for rank, name in enumerate(likely)}
 
     def pytest_collection(self) -> None:
         phases = (Phase.explicit, Phase.generate)
         settings.register_profile("mutants", settings.get_profile("laws"), phases=phases)
         settings.load_profile("mutants")
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items.sort(key=lambda item: self._rank.get(item.nodeid, len(self._rank)))
 
     def pytest_collectreport(self, report: Any) -> None:
         if report.failed and self.failed is None:
@@ -88,12 +83,18 @@ class Watcher:
 
 
 def failing_test(suite: Suite, likely: Sequence[str]) -> str | None:
-    """The first test that fails, or None. Where the tests cannot even be collected, or pytest dies, it says so."""
+    """The first test that fails, or None. Where the tests cannot even be collected, or pytest dies, it says so.
+
+    The tests in ``likely`` come before all groups: a mutant that only the last group's tests notice would otherwise
+    wait for all the others.
+    """
+    runs = [tuple(likely)] if likely else []
     for group in suite.groups:
-        watcher = Watcher(likely)
         keyword = " and ".join([f"({group.keyword})"] * bool(group.keyword) + [f"not {name}" for name in SLOW])
-        status = int(pytest.main([*OPTIONS, "-m", "not slow", "-k", keyword, *group.tests], plugins=[watcher]))
-        if status:
+        runs.append(("-m", "not slow", "-k", keyword, *group.tests))
+    for arguments in runs:
+        watcher = Watcher()
+        if pytest.main([*OPTIONS, *arguments], plugins=[watcher]):
             return watcher.failed or "conftest"
     return None
 
