@@ -35,6 +35,7 @@ SHARE = "share"
 QUOTIENTS = {
     "limit": Quotient("ours / matrix products alone (MKL)", ("ours",), LIMIT, False),
     "limit_openblas": Quotient("ours / matrix products alone (OpenBLAS)", ("ours",), LIMIT_OPENBLAS, False),
+    "arithmetic": Quotient("ours / multiply-adds alone", ("ours",), ("arithmetic",), False),
     "peer": Quotient("best peer, R given / ours", PEERS, ("ours",)),
     "peer_free": Quotient("best peer, from the free parameters / ours", PEERS_FREE, ("ours",)),
     "rnn": Quotient("torch.nn.RNN of the same width / ours", ("torch_rnn",), ("ours",)),
@@ -44,6 +45,7 @@ QUOTIENTS = {
     "wide_gru": Quotient("torch.nn.GRU of the same width / our ENRNN", ("torch_gru",), ("ours",)),
     "decayed": Quotient("decayed / not decayed, ours", ("ours",), ("ours_fresh",), False),
     "threads": Quotient("1 thread / all threads, ours", ("ours_1_thread",), ("ours",)),
+    "processors": Quotient("1 thread / all threads, multiply-adds alone", ("arithmetic_1_thread",), ("arithmetic",)),
     "reference": Quotient("backend reference / ours", ("reference",), ("ours",)),
 }
 TEXTS = {name: quotient.text for name, quotient in QUOTIENTS.items()} | {
@@ -84,9 +86,11 @@ class Bar:
         return f"{'≥' if LARGE_IS_GOOD[self.ratio] else '≤'} {self.limits[size]:g}"
 
 
+PEER_LIMITS = dict.fromkeys(("adding", "copying", "long", "decayed"), 2.0) | {"wide": 1.3, "tiny": 5.0, "one": 5.0}
 BARS = (
     Bar("limit", dict.fromkeys(("adding", "copying", "wide"), 1.1)),
-    Bar("peer", dict.fromkeys(("adding", "copying", "long", "decayed"), 2.0) | {"wide": 1.3, "tiny": 5.0, "one": 5.0}),
+    Bar("peer_free", PEER_LIMITS),
+    Bar("peer", PEER_LIMITS),
     Bar("rnn", dict.fromkeys(SIZES, 1.5)),
     Bar("lstm", dict.fromkeys(SIZES, 1.2)),
     Bar("gru", dict.fromkeys(SIZES, 1.2)),

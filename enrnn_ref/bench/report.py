@@ -20,12 +20,15 @@ NOTES = f"""\
 - A contender runs forward and backward and finds dL/dx and the gradients of all parameters, from the same numbers.
   Ours starts from the free parameters and ends with their gradients, always, and from other ones in every call, as in
   training: R is made anew each time.
-- "R given": the peer is handed R and stops at dL/dR, so it does less than ours does. The ratios "best peer, R given"
-  are the ones with bars. "From the free parameters": it finds R by a linear system and by eigenvalues, and the
-  gradients behind them, as ours does.
+- "From the free parameters": the peer finds R by a linear system and by eigenvalues, and the gradients behind them, as
+  ours does: the same ENRNN. "R given": it is handed R and stops at dL/dR, so it does less than ours. The bars are put
+  to both.
 - The products alone are the drive, R h of every step in turn, Rᵀ dz of every step in turn, dR, dU and dx, dense, with
   no sum and no nonlinearity. Of the two ways to use the threads (BLAS splits every product; the sequences are split and
   each thread has products of its own) the faster one counts.
+- The multiply-adds alone are as many as ours does (the zero block of R left out), all on the same few numbers in the
+  first-level cache: what the processor could do if memory cost nothing. One thread over all threads of it says how
+  many processors there really are.
 - `torch.compile` compiles stretches of at most 16 steps, which are called in turn: unrolled as a whole, a loop is not
   compiled in bearable time. A contender that is not ready after {PREPARATION:g} s is left out.
 - All calls of a case take turns, after two rounds that do not count and {1e3 * PAUSE:g} ms apart, because workers of

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from enrnn_ref.arrays import Array
@@ -9,12 +11,17 @@ from enrnn_ref.arrays import Array
 
 def skew_matrix(vector: Array, size: int) -> Array:
     """A (size, size) with A[i, j] = vector[k], A[j, i] = -vector[k], in the order of ``np.triu_indices(size, 1)``."""
-    upper = np.triu_indices(size, 1)
     matrix = np.zeros((size, size), vector.dtype)
-    matrix[upper] = vector
+    matrix[_upper(size)] = vector
     return matrix - matrix.T
 
 
 def skew_vector(matrix: Array) -> Array:
     """The strict upper triangle of ``matrix``, shape (n(n-1)/2,)."""
-    return matrix[np.triu_indices(matrix.shape[0], 1)]
+    return matrix[_upper(len(matrix))]
+
+
+@functools.lru_cache(maxsize=8)  # making it costs more than using it
+def _upper(size: int) -> Array:
+    """Where the strict upper triangle is, row by row: the order of ``np.triu_indices``."""
+    return np.tri(size, k=-1, dtype=bool).T

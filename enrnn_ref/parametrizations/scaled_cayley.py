@@ -95,5 +95,6 @@ def _solve(lu: Any, right_side: Array, *, transposed: bool = False) -> Array:
     """(I + A)⁻¹ B, or (I + A)⁻ᵀ B, from the shared factorisation (None for a block of size zero)."""
     if lu is None:
         return right_side
-    solution: Array = scipy.linalg.lu_solve(lu, right_side, trans=1 if transposed else 0, check_finite=False)
+    solution: Array
+    solution, _ = scipy.linalg.lapack.dgetrs(*lu, right_side, trans=int(transposed))
     return solution

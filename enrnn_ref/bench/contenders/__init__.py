@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from enrnn_ref.bench.contenders.arithmetic import Arithmetic
 from enrnn_ref.bench.contenders.base import Contender as Contender
 from enrnn_ref.bench.contenders.jax_scan import JaxScan
 from enrnn_ref.bench.contenders.ours import Fresh, Gated, Ours
@@ -61,6 +62,10 @@ CONTENDERS = {
         "products alone, OpenBLAS, sequences split",
         partial(OpenblasProducts, shares=True),
         fits=lambda w: w.threads > 1,
+    ),
+    "arithmetic": Entry("multiply-adds alone, from registers", Arithmetic),
+    "arithmetic_1_thread": Entry(
+        "multiply-adds alone, from registers, 1 thread", partial(Arithmetic, threads=1), fits=lambda w: w.threads > 1
     ),
     "torch_rnn": Entry("torch.nn.RNN", partial(TorchLayer, kind="RNN"), "torch"),
     "torch_lstm": Entry("torch.nn.LSTM", partial(TorchLayer, kind="LSTM"), "torch"),

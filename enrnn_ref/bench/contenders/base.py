@@ -23,6 +23,10 @@ class Contender(ABC):
     def run(self) -> object:
         """What is timed; returns when the results are there."""
 
+
+class Differentiating(Contender):
+    """One that finds gradients, which can be compared with ours."""
+
     @abstractmethod
     def gradients(self) -> Arrays:
         """The gradients of one run, as NumPy, under the names of our parameters, ``matrix`` for R, and ``x``."""

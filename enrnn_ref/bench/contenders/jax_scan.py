@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from enrnn_ref.arrays import Arrays
-from enrnn_ref.bench.contenders.base import Contender
+from enrnn_ref.bench.contenders.base import Differentiating
 from enrnn_ref.bench.workload import Workload
 
 Traced = Any
 
 
-class JaxScan(Contender):
+class JaxScan(Differentiating):
     """Gradients of R, U, b and x; or, ``free``, of the free arrays behind R in its place."""
 
     def __init__(self, work: Workload, *, free: bool = False) -> None:

@@ -8,7 +8,7 @@ from itertools import cycle
 import numpy as np
 
 from enrnn_ref.arrays import Arrays
-from enrnn_ref.bench.contenders.base import Contender
+from enrnn_ref.bench.contenders.base import Differentiating
 from enrnn_ref.bench.threads import numba_threads
 from enrnn_ref.bench.workload import Workload
 from enrnn_ref.models import GRU, LSTM, Recurrence
@@ -18,7 +18,7 @@ from enrnn_ref.parametrizations.base import Value
 STEP = 1e-3  # what an entry changes by at most: the released learning rate
 
 
-class Ours(Contender):
+class Ours(Differentiating):
     """``model.forward`` and ``model.backward``: R is made from the free arrays and its gradient pulled back.
 
     A model keeps R while no bit of its parameters changes. In training they change in every step, so two sets take

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from enrnn_ref.arrays import Array, Arrays
+from enrnn_ref.arrays import Array
 from enrnn_ref.bench.contenders.base import Contender
 from enrnn_ref.bench.threads import blas_threads, torch_threads
 from enrnn_ref.bench.workload import Workload
@@ -68,9 +68,6 @@ class Products(Contender):
         else:
             list(self.pool.map(self._all_products, self.work_of))
         return None
-
-    def gradients(self) -> Arrays:
-        raise NotImplementedError("products alone have no gradients")
 
     def _share(self, low: int, high: int) -> _Share:
         """Of sequences low..high, in arrays of their own: contiguous."""

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from enrnn_ref.arrays import Arrays
-from enrnn_ref.bench.contenders.base import Contender
+from enrnn_ref.bench.contenders.base import Differentiating
 from enrnn_ref.bench.threads import torch_threads
 from enrnn_ref.bench.workload import Workload
 
@@ -20,7 +20,7 @@ def step(h: Tensor, drive: Tensor, transposed: Tensor, bias: Tensor) -> Tensor:
     return z.sign() * (z.abs() + bias).relu()
 
 
-class TorchEager(Contender):
+class TorchEager(Differentiating):
     """Gradients of R, U, b and x; or, ``free``, of the free arrays behind R in its place."""
 
     def __init__(self, work: Workload, *, free: bool = False) -> None:

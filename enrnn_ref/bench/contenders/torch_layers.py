@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from enrnn_ref.arrays import Arrays
-from enrnn_ref.bench.contenders.base import Contender
+from enrnn_ref.bench.contenders.base import Differentiating
 from enrnn_ref.bench.threads import torch_threads
 from enrnn_ref.bench.workload import Workload
 from enrnn_ref.models import GRU, LSTM, RNN
@@ -16,7 +16,7 @@ from enrnn_ref.weights import torch as weights
 KINDS: dict[str, type[RNN] | type[LSTM] | type[GRU]] = {"RNN": RNN, "LSTM": LSTM, "GRU": GRU}
 
 
-class TorchLayer(Contender):
+class TorchLayer(Differentiating):
     """Gradients of all its weights and of x; the weights are those of our layer of the same name."""
 
     def __init__(self, work: Workload, kind: str) -> None:
