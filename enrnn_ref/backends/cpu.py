@@ -69,7 +69,7 @@ class CpuBackend(Backend):
     def forward(self, cell: Cell, step: Step, tape: SequenceTape) -> None:
         states, z, emitted, relayed = tape
         forward, below = compile_kernels(cell).forward, _flush_below(z)
-        r, r_relayed, projection = _outgoing(cell, step, z.dtype)
+        r, r_relayed, projection = _matrices(cell, step)
 
         def chunk(lo: int, hi: int) -> None:
             forward(
@@ -87,7 +87,7 @@ class CpuBackend(Backend):
         dinitial = States(dfinal.h.copy(), dfinal.memory.copy())
         whole = None if step.projection is None else np.empty((len(z), *dfinal.h.shape), z.dtype)
         backward, below = compile_kernels(cell).backward, _flush_below(z)
-        r, r_relayed, projection = _incoming(cell, step, z.dtype)
+        r, r_relayed, projection = _matrices(cell, step, transposed=True)
 
         def chunk(lo: int, hi: int) -> Array:
             dtheta = np.zeros(step.theta.shape)
@@ -105,8 +105,8 @@ class CpuBackend(Backend):
     ) -> tuple[States, States]:
         states, dstates = state_room(initial, len(drive)), state_room(dinitial, len(drive))
         tangent, below = compile_kernels(cell).tangent, _flush_below(drive)
-        r, r_relayed, projection = _outgoing(cell, step, drive.dtype)
-        dr, dr_relayed, dprojection = _outgoing(cell, dstep, drive.dtype)
+        r, r_relayed, projection = _matrices(cell, step)
+        dr, dr_relayed, dprojection = _matrices(cell, dstep)
 
         def chunk(lo: int, hi: int) -> None:
             tangent(
@@ -121,30 +121,24 @@ class CpuBackend(Backend):
 Matrices = tuple[Packed, Packed, Packed]
 
 
-def _outgoing(cell: Cell, step: Step, dtype: Any) -> Matrices:
-    """What the forward loop multiplies by: R for h, R for the relay, and P."""
-    if "outgoing" not in step.prepared:
-        step.prepared["outgoing"] = _packed(cell, step, dtype, Term)
-    matrices: Matrices = step.prepared["outgoing"]
+def _matrices(cell: Cell, step: Step, *, transposed: bool = False) -> Matrices:
+    """What a loop multiplies by: R for h, R for the relay, and P; transposed, for the backward loop."""
+    name = "transposed" if transposed else "as given"
+    if name not in step.prepared:
+        step.prepared[name] = _packed(cell, step, transposed)
+    matrices: Matrices = step.prepared[name]
     return matrices
 
 
-def _incoming(cell: Cell, step: Step, dtype: Any) -> Matrices:
-    """The same, transposed, for the backward loop."""
-    if "incoming" not in step.prepared:
-        step.prepared["incoming"] = _packed(
-            cell, step, dtype, lambda target, source, block: Term(source, target, block.T)
-        )
-    matrices: Matrices = step.prepared["incoming"]
-    return matrices
+def _packed(cell: Cell, step: Step, transposed: bool) -> Matrices:
+    def term(rows: int, columns: int, block: Array) -> Term:
+        return Term(columns, rows, block.T) if transposed else Term(rows, columns, block)
 
-
-def _packed(cell: Cell, step: Step, dtype: Any, term: Callable[[int, int, Array], Term]) -> Matrices:
     products: tuple[list[Term], list[Term]] = ([], [])
     for part in parts(cell, step.support, step.theta.shape[1]):
-        block = step.matrix[part.rows, part.columns]
-        products[part.relayed].append(term(part.z.start, part.columns.start, block))
+        products[part.relayed].append(term(part.z.start, part.columns.start, step.matrix[part.rows, part.columns]))
     projection = [] if step.projection is None else [term(0, 0, step.projection)]
+    dtype = step.matrix.dtype
     return pack(products[0], dtype), pack(products[1], dtype), pack(projection, dtype)
 
 

@@ -73,7 +73,7 @@ _MODELS = (
 
 SUITES: dict[str, Suite] = {
     "cells/activation": Suite((_CELLS, _systems("rnn or relu or identity"))),
-    "cells/base": Suite((_CELLS, _systems())),
+    "cells/base": Suite((_CELLS, _systems(), _files("cells/test_every_cell", "cells/test_complex_modrelu"))),
     "cells/complex_modrelu": Suite((_CELLS, _vectors("scurnn"), _files("cells/test_complex_modrelu"))),
     "cells/elementary": Suite((_CELLS, _systems("lstm"), _files("cells/test_lstm"))),
     "cells/gru": Suite((_CELLS, _systems("gru"), _files("cells/test_gru", "models/test_gru"))),
@@ -96,6 +96,7 @@ SUITES: dict[str, Suite] = {
             _systems("enrnn"),
             _vectors("enrnn"),
             _MAPS,
+            _files("parametrizations/test_tracked_leader"),
             _files("parametrizations/test_eigenvalue_normalized", "models/test_switch"),
         )
     ),
@@ -146,7 +147,12 @@ SUITES: dict[str, Suite] = {
     "models/gru": Suite((_systems("gru"), _vectors("gru"), _files("models/test_gru"))),
     "models/lstm": Suite((_systems("lstm"), _vectors("lstm"), _files("models/test_lstm"))),
     "models/momentum": Suite(
-        (_systems("momentum or adam or rms or restart"), _vectors("reference"), _files("models/test_momentum"))
+        (
+            _systems("momentum or adam or rms or restart"),
+            _files("models/test_momentum", keyword="initial_forget_bias"),
+            _vectors("reference"),
+            _files("models/test_momentum"),
+        )
     ),
     "models/nnrnn": Suite((_systems("nnrnn"), _files("models/test_nnrnn"))),
     "models/readout": Suite(_MODELS),
