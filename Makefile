@@ -68,7 +68,6 @@ format: $(VENV)/.with-lint
 # BENCH_FLAGS="--out /tmp/new --against benchmarks/results/cpu.json" compares with the committed run instead.
 bench: $(VENV)/.with-test $(VENV)/.with-torch
 	$(RUN) benchmarks/cpu.py $(BENCH_FLAGS)
-	$(RUN) benchmarks/rnn_vs_torch.py
 	$(RUN) benchmarks/parametrizations.py
 	$(RUN) benchmarks/gradient_checkers.py
 

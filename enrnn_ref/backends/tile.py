@@ -41,25 +41,78 @@ PANELS = tuple(max(1, TILE_ROWS // rows) for rows in range(1, TILE_ROWS + 1))
 """Panels that a tile of 1, 2, … rows takes side by side at most, for as many sums as there are registers."""
 
 
-class _Emitter:
-    """Writes the instructions of one tile after the other into a function being compiled."""
+@intrinsic
+def add_tile(
+    typingctx: Any, rows: Any, panels: Any, c: Any, c_at: Any, c_row: Any, a: Any, a_at: Any, a_row: Any, b: Any,
+    b_at: Any, depth: Any,
+) -> Any:  # fmt: skip
+    """``add_tile(rows, panels, c, c_at, c_row, a, a_at, a_row, b, b_at, depth)``: C += A B.
 
-    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
-        c, c_at, self.c_row, a, a_at, self.a_row, b, b_at, self.depth = arguments
-        double = signature.args[0].dtype == types.float64
-        number, bits = (ir.DoubleType(), 64) if double else (ir.FloatType(), 32)
+    1 ≤ rows ≤ TILE_ROWS and 1 ≤ panels ≤ PANELS[rows - 1]; else nothing happens. C[i, j] is entry
+    ``c_at + i·c_row + j`` of the memory of ``c``, counted from its first, and A[i, k] entry ``a_at + i·a_row + k`` of
+    that of ``a``; a panel of B is ``depth`` rows of ``lanes`` entries, the first from entry ``b_at`` of ``b`` on, the
+    others behind it.
+    """
+    at = types.intp
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        def entry(k: int) -> Any:
+            """Of the array that is argument k, the one from which the tile begins."""
+            return builder.gep(
+                context.make_array(signature.args[k])(context, builder, arguments[k]).data, [arguments[k + 1]]
+            )
+
+        operands = [*arguments[:2], entry(2), arguments[4], entry(5), arguments[7], entry(8), arguments[10]]
+        builder.call(_tiles(builder.module, operands[2].type.pointee, operands[0].type), operands)
+        return context.get_dummy_value()
+
+    return types.void(at, at, c, at, at, a, at, at, b, at, at), generate
+
+
+def _tiles(module: Any, number: Any, index: Any) -> Any:
+    """The function ``(rows, panels, *c, c_row, *a, a_row, *b, depth)`` of a module with the tiles of all sizes.
+
+    It is never inlined: there are more than a dozen tiles, and compiling them again for every product takes long.
+    """
+    name = f"enrnn_ref.add_tile.{number}"
+    if name in module.globals:
+        return module.globals[name]
+    pointer = number.as_pointer()
+    kinds = [index, index, pointer, index, pointer, index, pointer, index]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
+    function.linkage = "linkonce_odr"  # a module that calls another's kernels has the same function twice
+    function.attributes.add("noinline")
+    rows, panels, *operands = function.args
+    builder = ir.IRBuilder(function.append_basic_block("entry"))
+    done = function.append_basic_block("done")
+    most = max(PANELS) + 1
+    choice = builder.switch(builder.add(builder.mul(rows, ir.Constant(index, most)), panels), done)
+    for count, abreast in enumerate(PANELS, start=1):
+        for side in range(1, abreast + 1):
+            block = function.append_basic_block(f"tile.{count}.{side}")
+            choice.add_case(ir.Constant(index, count * most + side), block)
+            builder.position_at_end(block)
+            _Emitter(builder, number, *operands).tile(count, side)
+            builder.branch(done)
+    builder.position_at_end(done)
+    builder.ret_void()
+    return function
+
+
+class _Emitter:
+    """Writes the instructions of a tile."""
+
+    def __init__(
+        self, builder: Any, number: Any, c: Any, c_row: Any, a: Any, a_row: Any, b: Any, depth: Any
+    ) -> None:  # fmt: skip
+        bits = 64 if number == ir.DoubleType() else 32
         self.builder, self.bytes, self.width = builder, bits // 8, 8 * VECTOR_BYTES // bits
+        self.c, self.c_row, self.a, self.a_row, self.b, self.depth = c, c_row, a, a_row, b, depth
         self.vector = ir.VectorType(number, self.width)
         # Fused where the processor does that in one instruction.
         self.multiply_add = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
             builder.module, ir.FunctionType(self.vector, [self.vector] * 3), f"llvm.fmuladd.v{self.width}f{bits}"
         )
-
-        def entry(kind: Any, array: Any, offset: Any) -> Any:
-            return builder.gep(context.make_array(kind)(context, builder, array).data, [offset])
-
-        kinds = signature.args
-        self.c, self.a, self.b = entry(kinds[0], c, c_at), entry(kinds[3], a, a_at), entry(kinds[6], b, b_at)
 
     def tile(self, rows: int, panels: int) -> None:
         """C += A B for so many rows and panels."""
@@ -105,37 +158,3 @@ class _Emitter:
         undefined, first = ir.Constant(self.vector, ir.Undefined), ir.Constant(ir.IntType(32), 0)
         one = self.builder.insert_element(undefined, number, first)
         return self.builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), self.width), None))
-
-
-@intrinsic
-def add_tile(
-    typingctx: Any, rows: Any, panels: Any, c: Any, c_at: Any, c_row: Any, a: Any, a_at: Any, a_row: Any, b: Any,
-    b_at: Any, depth: Any,
-) -> Any:  # fmt: skip
-    """``add_tile(rows, panels, c, c_at, c_row, a, a_at, a_row, b, b_at, depth)``: C += A B.
-
-    1 ≤ rows ≤ TILE_ROWS and 1 ≤ panels ≤ PANELS[rows - 1]; else nothing happens. C[i, j] is entry
-    ``c_at + i·c_row + j`` of the memory of ``c``, counted from its first, and A[i, k] entry ``a_at + i·a_row + k`` of
-    that of ``a``; a panel of B is ``depth`` rows of ``lanes`` entries, the first from entry ``b_at`` of ``b`` on, the
-    others behind it.
-    """
-    at = types.intp
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        of_rows, of_panels, *operands = arguments
-        emitter = _Emitter(context, builder, signature.replace(args=signature.args[2:]), operands)
-        most = max(PANELS) + 1
-        chosen = builder.add(builder.mul(of_rows, ir.Constant(of_rows.type, most)), of_panels)
-        done = builder.append_basic_block("done")
-        choice = builder.switch(chosen, done)
-        for count, abreast in enumerate(PANELS, start=1):
-            for side in range(1, abreast + 1):
-                block = builder.append_basic_block(f"tile.{count}.{side}")
-                choice.add_case(ir.Constant(of_rows.type, count * most + side), block)
-                builder.position_at_end(block)
-                emitter.tile(count, side)
-                builder.branch(done)
-        builder.position_at_end(done)
-        return context.get_dummy_value()
-
-    return types.void(at, at, c, at, at, a, at, at, b, at, at), generate
