@@ -58,9 +58,8 @@ def add_tile(
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         def entry(k: int) -> Any:
             """Of the array that is argument k, the one from which the tile begins."""
-            return builder.gep(
-                context.make_array(signature.args[k])(context, builder, arguments[k]).data, [arguments[k + 1]]
-            )
+            array = context.make_array(signature.args[k])(context, builder, arguments[k])
+            return builder.gep(array.data, [arguments[k + 1]])
 
         operands = [*arguments[:2], entry(2), arguments[4], entry(5), arguments[7], entry(8), arguments[10]]
         builder.call(_tiles(builder.module, operands[2].type.pointee, operands[0].type), operands)
