@@ -16,7 +16,9 @@ from enrnn_ref.cells.base import Cell
 from enrnn_ref.errors import OptionError
 from enrnn_ref.initializers import generator, glorot_uniform
 from enrnn_ref.linalg.threads import single_threaded_blas
+from enrnn_ref.models.axes import require_filter, sizes
 from enrnn_ref.models.base import Model, require_keep
+from enrnn_ref.models.drive import Drive
 from enrnn_ref.models.readout import Readout
 from enrnn_ref.models.run import Gradients, Run, Tangent
 from enrnn_ref.models.states import StateLayout
@@ -114,7 +116,7 @@ class Recurrence(Model):
         self.longdouble = parametrization.longdouble
         self.input_size = integer("input_size", input_size)
         self.projection_size = None if projection_size is None else integer("projection_size", projection_size)
-        self.hidden_size, self.width = _sizes(parametrization, cell, self.projection_size)
+        self.hidden_size, self.width = sizes(parametrization, cell, self.projection_size)
         n, gates = self.hidden_size, len(cell.driven)
         self._readout = Readout(self.width, output_size, readout)
         self.readout, self.output_size, self.output_width = readout, self._readout.output_size, self._readout.width
@@ -122,7 +124,7 @@ class Recurrence(Model):
         self._layout = StateLayout(cell, n, self.width)
         self.filter = filter
         if filter is not None:
-            _require_filter(filter)
+            require_filter(filter)
             self._filter_layout = StateLayout(filter, gates * n, gates * n, hide_output=not filter.reads_output)
             shared = sorted(self._layout.widths.keys() & self._filter_layout.widths.keys())
             if shared:
@@ -130,6 +132,7 @@ class Recurrence(Model):
                     f"filter {type(filter).__name__} and cell {type(cell).__name__} share states {shared}."
                 )
         self.recurrent_bias = cell.recurrent_bias if recurrent_bias is None else recurrent_bias
+        self._drive = Drive(cell, n, recurrent_bias=self.recurrent_bias)
 
         self._names = {raw: (names or {}).get(raw, raw) for raw in parametrization.shapes}
         self.shapes = {self._names[raw]: shape for raw, shape in parametrization.shapes.items()}
@@ -334,8 +337,8 @@ class Recurrence(Model):
                         self.filter, self._filter_step(x.dtype), held.filtered.between(inner), da, at_filter
                     )  # [CO-8]
                     at_filter, dz, driven = through.dinitial, through.dz, tuple(range(len(driven)))
-                self._add_drive_sums(engine, sums, dz, driven, x[times])
-                self._drive_pullback(engine, params, dz, driven, dx[times])
+                self._drive.add_sums(engine, sums, dz, driven, x[times])
+                self._drive.pullback(engine, params, dz, driven, dx[times])
 
         initial = self._layout.name(arriving)
         if at_filter is not None:
@@ -385,8 +388,8 @@ class Recurrence(Model):
         draw = {raw: given[name] for raw, name in self._names.items() if name in given}
         step = self._step(params, value.matrix)
         dstep = self._step(direction, self.parametrization.tangent(value, draw))
-        u = self._affine_drive(engine, params, x)
-        du = engine.affine(dx, params["input"], None) + self._affine_drive(engine, direction, x)
+        u = self._drive.affine(engine, params, x)
+        du = engine.affine(dx, params["input"], None) + self._drive.affine(engine, direction, x)
         final: Arrays = {}
         if self.filter is not None:
             no_matrix = self._filter_step(dtype)
@@ -395,9 +398,11 @@ class Recurrence(Model):
             u, du = filtered.h[1:], dfiltered.h[1:]
             final = self._filter_layout.name(States(*(part[-1] for part in dfiltered)))
         form = (*x.shape[:2], self.cell.gates * self.hidden_size)
+        z = self._drive.spread(u, params, np.empty(form, dtype))
+        dz = self._drive.spread(du, direction, np.empty(form, dtype))
         states, dstates = engine.tangent(
-            self.cell, step, self._spread(u, params, np.empty(form, dtype)), self._layout.stack(start, batch, dtype),
-            dstep, self._spread(du, direction, np.empty(form, dtype)), self._layout.stack(dstart, batch, dtype),
+            self.cell, step, z, self._layout.stack(start, batch, dtype),
+            dstep, dz, self._layout.stack(dstart, batch, dtype),
         )  # fmt: skip
         dy = self._readout.tangent(engine, params, direction, self._features(states.h), self._features(dstates.h))
         return Tangent(dy, self._layout.name(States(*(part[-1] for part in dstates))) | final)
@@ -428,30 +433,14 @@ class Recurrence(Model):
             part = sequence.between(times)
             if self.filter is not None and filtered is not None:
                 driven = filtered.between(times)
-                self._affine_drive(engine, params, x[times], driven.z)
+                self._drive.affine(engine, params, x[times], driven.z)
                 engine.forward(self.filter, self._filter_step(x.dtype), driven)  # [CO-4]
-                self._spread(driven.states.h[1:], params, part.z)
-            elif self._all_driven():
-                self._spread(self._affine_drive(engine, params, x[times], part.z), params, part.z)
+                self._drive.spread(driven.states.h[1:], params, part.z)
             else:
-                self._spread(self._affine_drive(engine, params, x[times]), params, part.z)
+                out = part.z if self._drive.takes_all_gates else None
+                self._drive.spread(self._drive.affine(engine, params, x[times], out), params, part.z)
             engine.forward(self.cell, step, part)
         return Held(sequence, filtered)
-
-    def _add_drive_sums(self, engine: Backend, sums: Sums, dz: Array, driven: tuple[int, ...], x: Array) -> None:
-        """dU and db_a [BP-5]."""
-        n = self.hidden_size
-        sums.add("input", np.concatenate([engine.correlate(part, x) for part in at_gates(dz, driven, n)]))
-        if self.cell.drive_bias:
-            sums.add("bias", by_gate(engine.total(dz), driven, n))
-
-    def _drive_pullback(self, engine: Backend, params: Arrays, dz: Array, driven: tuple[int, ...], dx: Array) -> None:
-        """dx_t = Uᵀ da_t [BP-6]."""
-        parts = at_gates(dz, driven, self.hidden_size)
-        weights = np.split(params["input"], np.cumsum([part.shape[2] for part in parts])[:-1])
-        engine.affine(parts[0], weights[0].T, None, dx)
-        for da, rows in zip(parts[1:], weights[1:], strict=True):
-            dx += engine.affine(da, rows.T, None)
 
     def _final(self, held: Held) -> Arrays:
         """The named states after the last step."""
@@ -469,27 +458,6 @@ class Recurrence(Model):
     def _features(self, h: Array) -> Array:
         """What the readout sees of h (T+1, B, W)."""
         return h[1:] if self.readout == "all" else h[-1:]
-
-    def _affine_drive(self, engine: Backend, params: Arrays, x: Array, out: Array | None = None) -> Array:
-        """a_t = U x_t + b_a [GS-1]."""
-        return engine.affine(x, params["input"], params["bias"] if self.cell.drive_bias else None, out)
-
-    def _all_driven(self) -> bool:
-        return self.cell.driven == tuple(range(self.cell.gates))
-
-    def _spread(self, a: Array, params: Arrays, z: Array) -> Array:
-        """Put the drive (T, B, ·) into z at the gates that take it, and add the recurrent gates' bias [CO-1]."""
-        n, cell = self.hidden_size, self.cell
-        if not self._all_driven():
-            z[...] = 0
-            for k, g in enumerate(cell.driven):
-                z[..., g * n : (g + 1) * n] = a[..., k * n : (k + 1) * n]
-        elif a is not z:
-            z[...] = a
-        if self.recurrent_bias:
-            for k, g in enumerate(cell.recurrent):
-                z[..., g * n : (g + 1) * n] += params["recurrent_bias"][k * n : (k + 1) * n]
-        return z
 
     def _add_recurrent_sums(self, engine: Backend, sums: Sums, part: SequenceTape, back: SequenceGradients) -> None:
         """dR, dP, dθ, db_p [BP-4] [CO-5] [CO-6] [CO-7]."""
@@ -531,49 +499,3 @@ class Recurrence(Model):
     def _raw(self, params: Arrays) -> Arrays:
         """The parametrization's arrays under their own names."""
         return {raw: params[name] for raw, name in self._names.items()}
-
-
-def _sizes(parametrization: Parametrization, cell: Cell, projection_size: int | None) -> tuple[int, int]:
-    """n and the width of h, from the shape of R.
-
-    Raises
-    ------
-    OptionError
-        R, cell and projection do not go together.
-    """
-    gates = len(cell.recurrent)
-    if gates == 0:
-        raise OptionError(f"cell {type(cell).__name__} has no recurrent gate; expected it as filter=, not as cell.")
-    if cell.relayed and cell.output_components != 1:
-        raise OptionError(
-            f"cell {type(cell).__name__} relays a state of {cell.output_components} components; expected one."
-        )
-    if projection_size is not None and (cell.reads_output or cell.output_components != 1):
-        raise OptionError(
-            f"projection_size is {projection_size}; expected None with {type(cell).__name__}, whose step reads its own "
-            f"output."
-        )
-    rows, columns = parametrization.shape
-    n = rows // gates
-    width = cell.output_components * n if projection_size is None else projection_size
-    if n < 1 or (rows, columns) != (gates * n, width):
-        form = f"({gates}·n, {'P' if projection_size else 'n' if cell.output_components == 1 else '2·n'})"
-        raise OptionError(
-            f"parametrization has shape {parametrization.shape}; a cell of {gates} gate(s) needs (G·n, n), here "
-            f"{form} with G = {gates} and n of at least 1."
-        )
-    return n, width
-
-
-def _require_filter(cell: object) -> None:
-    if (
-        not isinstance(cell, Cell)
-        or cell.gates != 1
-        or cell.recurrent
-        or cell.parameters
-        or cell.output_components != 1
-    ):
-        raise OptionError(
-            f"filter is {cell!r}; expected a cell with one gate, no recurrent gate and no parameters, as in "
-            f"enrnn_ref.filters."
-        )

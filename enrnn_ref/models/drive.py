@@ -1,0 +1,54 @@
+"""The drive of a recurrence: from the input to the gates that take it, and the gradients on the way back."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from enrnn_ref.arrays import Array, Arrays
+from enrnn_ref.backends.base import Backend
+from enrnn_ref.cells.base import Cell
+from enrnn_ref.models.time_blocks import Sums, at_gates, by_gate
+
+
+class Drive:
+    """a_t = U x_t + b_a, a block of n entries for every driven gate.
+
+    ``takes_all_gates``: every gate has one, in order, so that the drive can be computed where the gates lie.
+    """
+
+    def __init__(self, cell: Cell, size: int, *, recurrent_bias: bool) -> None:
+        self._cell, self._size, self._recurrent_bias = cell, size, recurrent_bias
+        self.takes_all_gates = cell.driven == tuple(range(cell.gates))
+
+    def affine(self, engine: Backend, params: Arrays, x: Array, out: Array | None = None) -> Array:
+        """a_t = U x_t + b_a [GS-1]."""
+        return engine.affine(x, params["input"], params["bias"] if self._cell.drive_bias else None, out)
+
+    def spread(self, a: Array, params: Arrays, z: Array) -> Array:
+        """Put the drive (T, B, ·) into z at the gates that take it, and add the recurrent gates' bias [CO-1]."""
+        n, cell = self._size, self._cell
+        if not self.takes_all_gates:
+            z[...] = 0
+            for k, g in enumerate(cell.driven):
+                z[..., g * n : (g + 1) * n] = a[..., k * n : (k + 1) * n]
+        elif a is not z:
+            z[...] = a
+        if self._recurrent_bias:
+            for k, g in enumerate(cell.recurrent):
+                z[..., g * n : (g + 1) * n] += params["recurrent_bias"][k * n : (k + 1) * n]
+        return z
+
+    def add_sums(self, engine: Backend, sums: Sums, dz: Array, driven: tuple[int, ...], x: Array) -> None:
+        """dU and db_a [BP-5]; ``driven`` are the gates of dz that had the drive."""
+        n = self._size
+        sums.add("input", np.concatenate([engine.correlate(part, x) for part in at_gates(dz, driven, n)]))
+        if self._cell.drive_bias:
+            sums.add("bias", by_gate(engine.total(dz), driven, n))
+
+    def pullback(self, engine: Backend, params: Arrays, dz: Array, driven: tuple[int, ...], dx: Array) -> None:
+        """dx_t = Uᵀ da_t [BP-6]."""
+        parts = at_gates(dz, driven, self._size)
+        weights = np.split(params["input"], np.cumsum([part.shape[2] for part in parts])[:-1])
+        engine.affine(parts[0], weights[0].T, None, dx)
+        for da, rows in zip(parts[1:], weights[1:], strict=True):
+            dx += engine.affine(da, rows.T, None)
