@@ -40,7 +40,7 @@ class Step:
     theta: Array
     support: Support
     projection: Array | None = None
-    prepared: dict[str, Any] = field(default_factory=dict, repr=False)
+    prepared: dict[str, Any] = field(default_factory=dict)
 
 
 class States(NamedTuple):

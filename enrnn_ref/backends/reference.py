@@ -63,7 +63,7 @@ class ReferenceBackend(Backend):
             if whole is not None:
                 whole[t] = dh_t
             dm = dh_t if step.projection is None else dh_t @ step.projection  # [CO-6]
-            dnew = (*np.split(dm, out, axis=1), *dmemory)
+            dnew = (*_parts(dm, out), *dmemory)
             dz_t, direct, dtheta_t = cell.pullback(z_t, before, theta, dnew)  # [BP-2]
             contributions = [dtheta_t]
             if cell.relayed:
@@ -122,7 +122,13 @@ def sum_outer(left: Array, right: Array) -> Array:
 
 def _gates(cell: Cell, z: Array) -> Tuple:
     """(B, G·n) → G views (B, n)."""
-    return tuple(np.split(z, cell.gates, axis=1))
+    return _parts(z, cell.gates)
+
+
+def _parts(array: Array, count: int) -> Tuple:
+    """(B, count·n) → views (B, n). At these sizes ``np.split`` takes longer than what is done with its result."""
+    n = array.shape[1] // count
+    return tuple(array[:, k * n : (k + 1) * n] for k in range(count))
 
 
 def _add(gates: tuple[int, ...], z: Tuple, product: Array) -> None:
@@ -140,7 +146,7 @@ def _take(gates: tuple[int, ...], dz: Tuple) -> Array:
 def _units(cell: Cell, step: Step, states: States, t: int) -> Tuple:
     """All components of the states at t, (B, n) each. Behind a projection the cell has no old output to look at."""
     if step.projection is None:
-        return (*np.split(states.h[t], cell.output_components, axis=1), *states.memory[t])
+        return (*_parts(states.h[t], cell.output_components), *states.memory[t])
     unseen = np.zeros((states.h.shape[1], step.projection.shape[1]), states.h.dtype)
     return (unseen, *states.memory[t])
 

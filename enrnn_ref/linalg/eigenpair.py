@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import scipy.linalg
+import scipy
 
 from enrnn_ref.arrays import Array, choice, float_array
 from enrnn_ref.errors import DegenerateEigenvalueError, OptionError, ShapeError

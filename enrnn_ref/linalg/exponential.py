@@ -7,8 +7,7 @@ is then a handful of products; :class:`BlockExponential` asks a general exponent
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg
-import scipy.linalg.lapack
+import scipy
 
 from enrnn_ref.arrays import Array
 from enrnn_ref.errors import NotFiniteError

@@ -7,6 +7,7 @@ more than it brings, and on a busy machine the pools wait for each other and for
 from __future__ import annotations
 
 import functools
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -22,5 +23,10 @@ def single_threaded_blas() -> Iterator[None]:
 
 @functools.cache
 def _controller() -> ThreadpoolController:
-    """Finding the loaded libraries takes milliseconds, so it is done once."""
+    """Finding the loaded libraries takes milliseconds, so it is done once.
+
+    A controller knows what was loaded before it. ``import scipy`` leaves ``scipy.linalg``, which brings SciPy's own
+    BLAS, for its first use: it takes as long to import as this whole package.
+    """
+    importlib.import_module("scipy.linalg")
     return ThreadpoolController()

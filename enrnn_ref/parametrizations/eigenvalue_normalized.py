@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
+import scipy
 
 from enrnn_ref.arrays import Array, Arrays, choice, integer, number
 from enrnn_ref.initializers import cayley_rotations

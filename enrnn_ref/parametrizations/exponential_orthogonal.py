@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
+import scipy
 
 from enrnn_ref.arrays import Array, Arrays, choice, float_array, integer
 from enrnn_ref.errors import OptionError, ParameterError

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg
-import scipy.linalg.lapack
+import scipy
 
 from enrnn_ref.arrays import Array, Arrays, integer
 from enrnn_ref.errors import NotFiniteError, OptionError

@@ -99,3 +99,11 @@ def test_an_array_in_another_order_is_refused_while_compiling(which):
     arrays[which] = np.asfortranarray(arrays[which])
     with pytest.raises(numba.core.errors.TypingError, match="not contiguous by rows"):
         _compiled(*arrays.values(), pack([Term(0, 0, np.ones((4, 3)))], np.float64))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_panels_take_no_more_room_than_their_last_lanes(kind):
+    matrix = np.ones((2 * lanes(kind) + 1, DEPTH + 2), kind)
+    assert pack([Term(0, 0, matrix)], kind).panels.size == 3 * lanes(kind) * (DEPTH + 2)
+    nothing = pack([], kind)
+    assert (nothing.panels.shape, nothing.panels.dtype, nothing.terms.shape) == ((0,), kind, (0, 5))

@@ -134,7 +134,7 @@ SUITES: dict[str, Suite] = {
         )
     ),
     "linalg/skew": Suite((_LINALG, _files("linalg/test_skew"), _MAPS)),
-    "backends/base": Suite(_LOOPS),
+    "backends/base": Suite((_files("mutants/test_pieces"), *_LOOPS)),
     "backends/cpu": Suite((*_LOOPS, _files("backends/test_threads", "backends/test_subnormal"))),
     "backends/elementary": Suite((_files("backends/test_elementary"),), compiled=True),
     "backends/kernels": Suite((*_LOOPS, _files("backends/test_subnormal"))),

@@ -10,9 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any
 
-import numba
 import numpy as np
 
+from enrnn_ref.backends.compiler import jit
 from enrnn_ref.backends.products import Term, add_product, pack
 from enrnn_ref.backends.tile import TILE_ROWS, lanes
 from enrnn_ref.bench.contenders.base import Contender
@@ -54,7 +54,7 @@ def multiply_adds(work: Workload) -> int:
     return 3 * size.steps * size.batch * (recurrent + size.units * size.inputs)
 
 
-@numba.njit(nogil=True)
+@jit
 def _repeat(target: Any, source: Any, packed: Any, count: int) -> None:
     for _ in range(count):
         add_product(target, source, packed)
