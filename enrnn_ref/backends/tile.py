@@ -15,6 +15,7 @@ registers would be the compiler's choice. The vectors are of LLVM's portable kin
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -41,8 +42,7 @@ PANELS = tuple(max(1, TILE_ROWS // rows) for rows in range(1, TILE_ROWS + 1))
 """Panels that a tile of 1, 2, … rows takes side by side at most, for as many sums as there are registers."""
 
 
-@intrinsic
-def add_tile(
+def _add_tile(
     typingctx: Any, rows: Any, panels: Any, c: Any, c_at: Any, c_row: Any, a: Any, a_at: Any, a_row: Any, b: Any,
     b_at: Any, depth: Any,
 ) -> Any:  # fmt: skip
@@ -66,6 +66,9 @@ def add_tile(
         return context.get_dummy_value()
 
     return types.void(at, at, c, at, at, a, at, at, b, at, at), generate
+
+
+add_tile: Callable[..., None] = intrinsic(_add_tile)
 
 
 def _tiles(module: Any, number: Any, index: Any) -> Any:
