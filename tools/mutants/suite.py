@@ -124,7 +124,12 @@ SUITES: dict[str, Suite] = {
         (_systems("scurnn"), _vectors("scurnn"), _MAPS, _files("parametrizations/test_unitary_cayley"))
     ),
     "linalg/eigenpair": Suite(
-        (_LINALG, _files("linalg/test_dominant_eigenpair", "linalg/test_degenerate_eigenvalues"), _MAPS)
+        (
+            _LINALG,
+            _files("linalg/test_tracking", "linalg/test_tracking_proof", "parametrizations/test_tracked_leader"),
+            _files("linalg/test_dominant_eigenpair", "linalg/test_degenerate_eigenvalues"),
+            _MAPS,
+        )
     ),
     "linalg/exponential": Suite((_files("linalg/test_exponential"),)),
     "linalg/refinement": Suite(
