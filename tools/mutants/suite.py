@@ -126,7 +126,12 @@ SUITES: dict[str, Suite] = {
     "linalg/eigenpair": Suite(
         (
             _LINALG,
-            _files("linalg/test_tracking", "linalg/test_tracking_proof", "parametrizations/test_tracked_leader"),
+            _files(
+                "mutants/test_certainty",
+                "linalg/test_tracking",
+                "linalg/test_tracking_proof",
+                "parametrizations/test_tracked_leader",
+            ),
             _files("linalg/test_dominant_eigenpair", "linalg/test_degenerate_eigenvalues"),
             _MAPS,
         )
