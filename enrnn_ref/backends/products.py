@@ -108,7 +108,8 @@ def _multiply(target: Any, source: Any, panels: Any, terms: Any) -> None:
                     hi - lo, end - begin, target, lo * target_row + at + begin * wide, target_row, source,
                     lo * source_row + since, source_row, panels, first + begin * wide * depth, depth,
                 )  # fmt: skip
-        if width > whole * wide:  # the last panel is wider than what is left of the target
+        rest = width - whole * wide
+        if rest:  # the last panel is wider than that
             for tile in range(tiles):
                 lo, hi = batch * tile // tiles, batch * (tile + 1) // tiles
                 edge[:] = 0
@@ -117,7 +118,7 @@ def _multiply(target: Any, source: Any, panels: Any, terms: Any) -> None:
                     first + whole * wide * depth, depth,
                 )  # fmt: skip
                 for b in range(lo, hi):
-                    for j in range(width - whole * wide):
+                    for j in range(rest):
                         target[b, at + whole * wide + j] += edge[b - lo, j]
 
 
