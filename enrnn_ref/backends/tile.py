@@ -38,7 +38,7 @@ def lanes(dtype: Any) -> int:
     return TILE_ROW_BYTES // int(np.dtype(dtype).itemsize)
 
 
-PANELS = tuple(max(1, TILE_ROWS // rows) for rows in range(1, TILE_ROWS + 1))
+PANELS = tuple(TILE_ROWS // rows for rows in range(1, TILE_ROWS + 1))
 """Panels that a tile of 1, 2, … rows takes side by side at most, for as many sums as there are registers."""
 
 
@@ -87,7 +87,7 @@ def _tiles(module: Any, number: Any, index: Any) -> Any:
     rows, panels, *operands = function.args
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     done = function.append_basic_block("done")
-    most = max(PANELS) + 1
+    most = max(PANELS)
     choice = builder.switch(builder.add(builder.mul(rows, ir.Constant(index, most)), panels), done)
     for count, abreast in enumerate(PANELS, start=1):
         for side in range(1, abreast + 1):

@@ -1,11 +1,17 @@
 """What the backends share: views of a tape, and how the gates' blocks are put together."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
 
+from enrnn_ref import backends
 from enrnn_ref.backends.base import Run, SequenceTape, States, parts, runs
 from enrnn_ref.cells import Lstm, Tanh
 from enrnn_ref.cells.base import Cell
+from enrnn_ref.models.drive import Drive
+from enrnn_ref.models.time_blocks import Sums
 
 
 def test_a_stretch_of_a_tape_ends_with_the_state_after_it():
@@ -43,3 +49,32 @@ def test_rectangles_without_entries_are_no_parts(cell: Cell):
     empty = ((rows, slice(2, 2)), (slice(1, 1), slice(0, n)), (rows, slice(3, 2)))
     assert parts(cell, (*empty, whole), n) == parts(cell, (whole,), n)
     assert parts(cell, empty, n) == []
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_a_drive_for_gates_that_are_no_neighbours(backend):
+    """Of three gates the first and the last; there and back."""
+    engine, rng, n = backends.get(backend), np.random.default_rng(1), 4
+    cell: Any = SimpleNamespace(gates=3, driven=(0, 2), recurrent=(1, 2), drive_bias=True)
+    drive = Drive(cell, n, recurrent_bias=True)
+    assert not drive.takes_all_gates
+    params = {
+        "input": rng.standard_normal((2 * n, 5)),
+        "bias": rng.standard_normal(2 * n),
+        "recurrent_bias": rng.standard_normal(2 * n),
+    }
+    x, z = rng.standard_normal((7, 3, 5)), np.full((7, 3, 3 * n), np.nan)
+    drive.spread(drive.affine(engine, params, x), params, z)
+    a = x @ params["input"].T + params["bias"]
+    before = np.concatenate([a[..., :n], np.zeros((7, 3, n)), a[..., n:]], axis=2)
+    b = np.concatenate([np.zeros(n), params["recurrent_bias"]])
+    np.testing.assert_allclose(z, before + b, rtol=1e-13, atol=1e-14)
+
+    dz, dx, sums = rng.standard_normal(z.shape), np.empty_like(x), Sums()
+    da = np.concatenate([dz[..., :n], dz[..., 2 * n :]], axis=2)
+    drive.pullback(engine, params, dz, cell.driven, dx)
+    drive.add_sums(engine, sums, dz, cell.driven, x)
+    found = sums.astype(np.float64)
+    np.testing.assert_allclose(dx, da @ params["input"], rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(found["input"], np.einsum("tbk,tbi->ki", da, x), rtol=1e-12)
+    np.testing.assert_allclose(found["bias"], da.sum((0, 1)), rtol=1e-12)

@@ -153,7 +153,7 @@ SUITES: dict[str, Suite] = {
     "backends/tile": Suite((_files("backends/test_products"),), compiled=True),
     "models/bidirectional": Suite((_systems("bidirectional"), _files("models/test_axes"))),
     "models/composition": Suite((_systems("bidirectional or stacked"), _files("models/test_nnrnn"))),
-    "models/drive": Suite(_MODELS),
+    "models/drive": Suite((_files("mutants/test_pieces"), *_MODELS)),
     "models/enrnn": Suite((_DETAILS, _systems("enrnn"), _vectors("enrnn"), _GOLDEN)),
     "models/gru": Suite((_systems("gru"), _vectors("gru"), _files("models/test_gru"))),
     "models/lstm": Suite((_systems("lstm"), _vectors("lstm"), _files("models/test_lstm"))),
