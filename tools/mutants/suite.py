@@ -167,7 +167,9 @@ SUITES: dict[str, Suite] = {
     ),
     "models/nnrnn": Suite((_systems("nnrnn"), _files("models/test_nnrnn"))),
     "models/readout": Suite(_MODELS),
-    "models/recurrence": Suite((*_MODELS, _LAWS, _files("models/test_time_blocks", "models/test_checkpoints"))),
+    "models/recurrence": Suite(
+        (_files("mutants/test_blocks"), *_MODELS, _LAWS, _files("models/test_time_blocks", "models/test_checkpoints"))
+    ),
     "models/scornn": Suite((_systems("scornn"), _vectors("scornn"))),
     "models/scurnn": Suite((_systems("scurnn"), _files("models/test_scurnn"))),
     "models/stacked": Suite((_systems("stacked"),)),
