@@ -154,12 +154,16 @@ def _flush_below(array: Array) -> Any:
 
 
 def _split(work: Callable[[int, int], Result], length: int, multiply_adds: int) -> list[Result]:
-    """``work(lo, hi)`` over 0..length, one contiguous share per thread; the results in the order of the shares."""
+    """``work(lo, hi)`` over 0..length, one contiguous share per thread; the results in the order of the shares.
+
+    The calling thread does the first share itself: it need not be woken, and what it reads next is in its cache.
+    """
     threads = min(numba.get_num_threads(), length) if multiply_adds >= PARALLEL_WORK else 1
     if threads == 1:
         return [work(0, length)]
-    bounds = [length * k // threads for k in range(threads + 1)]
-    return list(_pool(threads).map(lambda share: work(*share), itertools.pairwise(bounds)))
+    first, *others = itertools.pairwise(length * k // threads for k in range(threads + 1))
+    waiting = [_pool(threads - 1).submit(work, *share) for share in others]
+    return [work(*first), *(share.result() for share in waiting)]
 
 
 def _sum(partials: list[Array]) -> Array:
