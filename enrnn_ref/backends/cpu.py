@@ -159,8 +159,6 @@ def _split(work: Callable[[int, int], Result], length: int, multiply_adds: int) 
     The calling thread does the first share itself: it need not be woken, and what it reads next is in its cache.
     """
     threads = min(numba.get_num_threads(), length) if multiply_adds >= PARALLEL_WORK else 1
-    if threads == 1:
-        return [work(0, length)]
     first, *others = itertools.pairwise(length * k // threads for k in range(threads + 1))
     waiting = [_pool(threads - 1).submit(work, *share) for share in others]
     return [work(*first), *(share.result() for share in waiting)]
