@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import multiprocessing
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import typer
 from rich.console import Console
 
+from enrnn_ref import backends
 from enrnn_ref import models as systems
 from enrnn_ref.arrays import choice
 from enrnn_ref.cli.reports import FAILED, report_table
@@ -48,11 +52,9 @@ def check(
     names = [choice("MODEL", name, tuple(CHECKED)) for name in models or CHECKED]
     console = Console()
     reports = []
-    for name in names:
-        for dtype in (np.float64, np.float32):
-            report = check_model(systems.build(name, **CHECKED[name]), backend=backend, dtype=dtype)
-            console.print(report_table(report), "")
-            reports.append(report)
+    for report in _reports(names, backend):
+        console.print(report_table(report), "")
+        reports.append(report)
     findings = {verdict: verdict.help for report in reports for verdict in report.findings()}
     for verdict, text in findings.items():
         console.print(f"[bold]{verdict}[/]: {text}\n")
@@ -64,6 +66,22 @@ def check(
                 raise DataError(f"{option} {path} cannot be written: {error.strerror}.") from error
     if not all(report.passed for report in reports):
         raise typer.Exit(FAILED)
+
+
+def _reports(names: list[str], backend: str) -> Iterator[Report]:
+    """Every model in both precisions, in order; several models share the processors."""
+    tasks = list(itertools.product(names, ("float64", "float32"), (backend,)))
+    if len(names) == 1:  # done before another process has loaded NumPy
+        yield from itertools.starmap(_report, tasks)
+        return
+    backends.get(backend)  # raises here and at once if it cannot run
+    # Not forked: a child would inherit locks of threads that it does not have.
+    with ProcessPoolExecutor(mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_report, *zip(*tasks, strict=True))
+
+
+def _report(name: str, dtype: str, backend: str) -> Report:
+    return check_model(systems.build(name, **CHECKED[name]), backend=backend, dtype=dtype)
 
 
 def _json(reports: list[Report]) -> str:

@@ -1,6 +1,7 @@
 """``enrnn-ref check``: tables, the JSON file, and the exit status."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -28,6 +29,14 @@ def test_every_model_has_its_place_and_no_size_passes_for_another():
     for sizes in CHECKED.values():
         every = [*sizes.values(), 7, 6]  # the steps and the sequences of the check
         assert len(set(every)) == len(every)
+
+
+@pytest.mark.slow
+def test_several_models_are_reported_in_the_order_asked_for():
+    result = run("gru", "rnn")
+    assert result.exit_code == 0, result.output
+    titles = [f"{name} in {kind}: passed" for name in ("GRU", "RNN") for kind in ("float64", "float32")]
+    assert re.findall(r"\w+ in float\d\d: passed", result.output) == titles
 
 
 @pytest.mark.slow
