@@ -7,7 +7,6 @@ import time
 
 from enrnn_ref.arrays import choice
 from enrnn_ref.backends.base import Backend as Backend
-from enrnn_ref.errors import BackendUnavailable
 
 NAMES = ("reference", "cpu", "cuda")
 
@@ -38,6 +37,6 @@ def _load(name: str) -> Backend:
         from enrnn_ref.backends.cpu import CpuBackend  # noqa: PLC0415 (brings Numba)
 
         return CpuBackend()
-    raise BackendUnavailable(
-        "backend 'cuda' is not part of this release; expected 'cpu' (compiled) or 'reference' (readable NumPy)."
-    )
+    from enrnn_ref.backends.cuda.backend import CudaBackend  # noqa: PLC0415 (brings a CUDA target)
+
+    return CudaBackend()

@@ -151,6 +151,15 @@ def state_room(initial: States, time: int) -> States:
     return sequence
 
 
+def flush_below(array: Array) -> Any:
+    """The magnitude below which a state or a gradient is set to zero, a scalar of the array's dtype.
+
+    Smallest normal number / machine epsilon: its product with any weight above machine epsilon is still normal.
+    """
+    info = np.finfo(array.dtype)
+    return array.dtype.type(info.tiny / info.eps)
+
+
 def blocks(cell: Cell, matrix: Array) -> tuple[Array, Array]:
     """The rows of R that multiply h, and those that multiply the relay."""
     gates = len(cell.recurrent)

@@ -24,7 +24,16 @@ import numba
 import numpy as np
 
 from enrnn_ref.arrays import Array
-from enrnn_ref.backends.base import Backend, SequenceGradients, SequenceTape, States, Step, parts, state_room
+from enrnn_ref.backends.base import (
+    Backend,
+    SequenceGradients,
+    SequenceTape,
+    States,
+    Step,
+    flush_below,
+    parts,
+    state_room,
+)
 from enrnn_ref.backends.kernels import affine, compile_kernels
 from enrnn_ref.backends.products import Packed, Term, pack
 from enrnn_ref.backends.reference import sum_outer
@@ -68,7 +77,7 @@ class CpuBackend(Backend):
 
     def forward(self, cell: Cell, step: Step, tape: SequenceTape) -> None:
         states, z, emitted, relayed = tape
-        forward, below = compile_kernels(cell).forward, _flush_below(z)
+        forward, below = compile_kernels(cell).forward, flush_below(z)
         r, r_relayed, projection = _matrices(cell, step)
 
         def chunk(lo: int, hi: int) -> None:
@@ -86,7 +95,7 @@ class CpuBackend(Backend):
         dz = np.empty_like(z)
         dinitial = States(dfinal.h.copy(), dfinal.memory.copy())
         whole = None if step.projection is None else np.empty((len(z), *dfinal.h.shape), z.dtype)
-        backward, below = compile_kernels(cell).backward, _flush_below(z)
+        backward, below = compile_kernels(cell).backward, flush_below(z)
         r, r_relayed, projection = _matrices(cell, step, transposed=True)
 
         def chunk(lo: int, hi: int) -> Array:
@@ -104,7 +113,7 @@ class CpuBackend(Backend):
         self, cell: Cell, step: Step, drive: Array, initial: States, dstep: Step, ddrive: Array, dinitial: States
     ) -> tuple[States, States]:
         states, dstates = state_room(initial, len(drive)), state_room(dinitial, len(drive))
-        tangent, below = compile_kernels(cell).tangent, _flush_below(drive)
+        tangent, below = compile_kernels(cell).tangent, flush_below(drive)
         r, r_relayed, projection = _matrices(cell, step)
         dr, dr_relayed, dprojection = _matrices(cell, dstep)
 
@@ -145,12 +154,6 @@ def _packed(cell: Cell, step: Step, transposed: bool) -> Matrices:
 def _or_empty(array: Array | None, like: Array) -> Array:
     """``array``, or what a kernel takes for none."""
     return np.empty((0, 0, 0), like.dtype) if array is None else array
-
-
-def _flush_below(array: Array) -> Any:
-    """The magnitude below which a state or a gradient is set to zero, a scalar of the array's dtype."""
-    info = np.finfo(array.dtype)
-    return array.dtype.type(info.tiny / info.eps)
 
 
 def _split(work: Callable[[int, int], Result], length: int, multiply_adds: int) -> list[Result]:

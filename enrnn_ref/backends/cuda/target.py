@@ -1,0 +1,63 @@
+"""Which CUDA target compiles the kernels. No other module of this package imports one.
+
+``numba.cuda`` is numba-cuda where that is installed (extra ``cuda``), and else the target that Numba still brings along.
+With ``NUMBA_ENABLE_CUDASIM=1`` in the environment either is a simulator, which runs kernels as Python, thread by
+thread, without a GPU.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+
+from enrnn_ref.errors import BackendUnavailable
+
+try:
+    from numba import cuda as cuda  # noqa: PLC0414 (handed on)
+except ImportError as error:
+    raise BackendUnavailable(
+        f"backend 'cuda' cannot run here: the CUDA target of Numba {numba.__version__} does not load with NumPy "
+        f"{np.__version__} ({error}); expected 'enrnn-ref[cuda]' to be installed, which keeps NumPy below 2.5."
+    ) from error
+
+SIMULATED = bool(numba.config.ENABLE_CUDASIM)
+
+TARGET = "simulator" if SIMULATED else {"NVIDIA": "numba-cuda"}.get(cuda.implementation, "numba")
+"""What compiles: "numba-cuda", "numba" (built in) or "simulator"."""
+
+# Small grids are the nature of the matter, and warnings of them help nobody.
+os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")
+
+
+def require_device() -> None:
+    """Raise BackendUnavailable, saying what is missing, unless a kernel can run."""
+    if SIMULATED or cuda.is_available():
+        return
+    reason = " ".join(str(cuda.cuda_error() or "no CUDA toolkit was found").split())
+    raise BackendUnavailable(
+        f"backend 'cuda' cannot run here: {reason} (target {TARGET!r}); expected an NVIDIA GPU with its driver, and "
+        "'enrnn-ref[cuda]' to be installed. 'cpu' (compiled) and 'reference' (readable NumPy) run everywhere."
+    )
+
+
+def kernel(function: Callable[..., Any], threads: int | None = None) -> Any:
+    """Compile a kernel, on its first launch with each combination of types; ``threads``: the most that a block has."""
+    if SIMULATED or threads is None:
+        return cuda.jit(function)
+    return cuda.jit(launch_bounds=threads)(function)
+
+
+def device_function(function: Callable[..., Any]) -> Any:
+    """Compile what kernels call; always inlined, so that arrays in registers stay there."""
+    if SIMULATED:
+        return cuda.jit(device=True)(function)
+    return cuda.jit(device=True, forceinline=True)(function)
+
+
+def number_type(dtype: Any) -> Any:
+    """What an array in a kernel is declared with, for a NumPy dtype."""
+    return numba.from_dtype(dtype)
