@@ -16,10 +16,13 @@ RUN  := $(VENV)/bin/python
 export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
+# Tests that need more than `make test` installs, or another setting; each has a target of its own.
+ELSEWHERE := $(foreach part,torch peers clients cuda ptx,--ignore=tests/$(part))
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-torch test-peers test-clients mutants check lint format bench clean
+.PHONY: help demo test test-torch test-peers test-clients test-simulator test-ptx mutants check lint format bench clean
 
 help:
 	@echo 'make demo        check every gradient, train an ENRNN on the adding problem, leave figures in demo-run/'
@@ -30,6 +33,8 @@ help:
 	@echo 'make test-torch  the tests that compare with PyTorch'
 	@echo 'make test-peers  the tests that compare with Keras, ONNX and ONNX Runtime'
 	@echo 'make test-clients  golden vectors against the clients in C++ and JavaScript (needs g++, nlohmann-json, node)'
+	@echo 'make test-simulator  the kernels for GPUs, on a simulator that needs none'
+	@echo 'make test-ptx    the kernels for GPUs, compiled without one (installs about a gigabyte)'
 	@echo 'make mutants     change the hand-written passes one operator at a time; list what the quick tests let pass'
 	@echo 'make bench       time the compiled backend next to PyTorch, JAX and the bare products, parametrizations next to LAPACK; checkers'
 	@echo 'make clean       remove .venv, caches and what the demo and the examples wrote'
@@ -38,7 +43,7 @@ demo: $(VENV)/.with-cli
 	$(RUN) -m enrnn_ref demo
 
 test: $(VENV)/.with-test
-	$(RUN) -m pytest --ignore=tests/torch --ignore=tests/peers --ignore=tests/clients -n $(WORKERS) $(PYTEST_FLAGS)
+	$(RUN) -m pytest $(ELSEWHERE) -n $(WORKERS) $(PYTEST_FLAGS)
 
 test-torch: $(VENV)/.with-test $(VENV)/.with-torch
 	$(RUN) -m pytest tests/torch $(PYTEST_FLAGS)
@@ -49,12 +54,18 @@ test-peers: $(VENV)/.with-test $(VENV)/.with-peers $(VENV)/.with-torch
 test-clients: $(VENV)/.with-test
 	$(RUN) -m pytest tests/clients $(PYTEST_FLAGS)
 
+test-simulator: $(VENV)/.with-test
+	NUMBA_ENABLE_CUDASIM=1 $(RUN) -m pytest tests/cuda -n $(WORKERS) $(PYTEST_FLAGS)
+
+test-ptx: $(VENV)/.with-test $(VENV)/.with-cuda
+	$(RUN) -m pytest tests/ptx -n $(WORKERS) $(PYTEST_FLAGS)
+
 # Goes on where it was stopped; what is decided lies in .mutants/.
 mutants: $(VENV)/.with-test
 	$(RUN) -m tools.mutants --jobs $(WORKERS)
 
 check: lint $(VENV)/.with-test
-	$(RUN) -m pytest --ignore=tests/torch --ignore=tests/peers --ignore=tests/clients -m 'not slow' -n $(WORKERS) $(PYTEST_FLAGS)
+	$(RUN) -m pytest $(ELSEWHERE) -m 'not slow' -n $(WORKERS) $(PYTEST_FLAGS)
 
 lint: $(VENV)/.with-lint
 	$(RUN) -m ruff check

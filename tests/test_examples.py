@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 PNG = b"\x89PNG\r\n\x1a\n"
 DIFFERENCE_ERROR = 1e-6  # a central difference of step 1e-6: its step squared, and rounding 1e-16 / 1e-6, with room
 EIGENVALUE_ERROR = 1e-13  # unit roundoff times six units, a condition of some ten and a generous constant
+LADDER_ERROR = 1e-12  # (2T + 2)(n + B + 2) roundings of 1e-16 at T 4, n 7, B 3 make 1e-14; a condition of a hundred
 EXAMPLES = {path.stem[:2]: path for path in sorted((ROOT / "examples").glob("[0-9][0-9]_*.py"))}
 
 
@@ -40,7 +41,7 @@ def table(output: str, columns: int) -> list[list[str]]:
 
 def test_all_examples_are_tested():
     """Number 07 needs PyTorch; its test is among those that have it."""
-    assert set(EXAMPLES) == {"01", "02", "03", "04", "05", "06", "07", "08"}
+    assert set(EXAMPLES) == {"01", "02", "03", "04", "05", "06", "07", "08", "09"}
     assert "07" in (ROOT / "tests" / "torch" / "test_adapter_example.py").read_text(encoding="utf-8")
 
 
@@ -123,3 +124,38 @@ def test_enrnn_in_jax():
     assert "DIAGNOSIS" not in right
     assert "NOT passed" in wrong
     assert "DIAGNOSIS: your d short equals the reference with ρ treated as a constant" in wrong
+
+
+def test_cuda_ladder():
+    output = run("09")
+    assert output.startswith("kernels run on: simulator,")
+    for rung in ("steps", "shared", "registers", "grid"):
+        said = re.findall(rf"^    (\w+) +{rung}: forced", output, flags=re.MULTILINE)
+        assert said == ["forward", "backward"], rung
+    rows = table(output, 4)
+    assert [(rung, sequences) for rung, sequences, _, _ in rows] == [
+        ("steps", "3"), ("shared", "3"), ("registers", "3"), ("grid", "1")
+    ]  # fmt: skip
+    for rung, _, outputs, gradients in rows:
+        assert float(outputs) <= LADDER_ERROR, rung
+        assert float(gradients) <= LADDER_ERROR, rung
+
+
+LADDER = (ROOT / "examples" / "cuda_ladder.md").read_text(encoding="utf-8")
+
+
+def test_the_ladder_quotes_its_kernels_as_they_are():
+    quotes = re.findall(r"^```python\n# (enrnn_ref/\S+)\n(.*?)^```", LADDER, flags=re.DOTALL | re.MULTILINE)
+    assert len(quotes) == LADDER.count("# enrnn_ref/") > 0
+    for path, lines in quotes:
+        assert lines in (ROOT / path).read_text(encoding="utf-8"), f"{path}:\n{lines}"
+
+
+def test_the_ladder_prints_what_the_rule_says():
+    program = re.search(r"^```python\n# run it\n(.*?)^```", LADDER, flags=re.DOTALL | re.MULTILINE)[1]
+    printed = re.search(r"^```text\n(.*?)^```", LADDER, flags=re.DOTALL | re.MULTILINE)[1]
+    command = [sys.executable, "-W", "error", "-c", program]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == printed

@@ -2,9 +2,11 @@
 
 import re
 from types import SimpleNamespace
+from typing import NamedTuple
 
 import numba
 import numpy as np
+from cuda.bindings import nvjitlink
 from numba.cuda import dispatcher
 
 from enrnn_ref.backends.cuda.persistent import persistent_kernels
@@ -17,7 +19,26 @@ INTEGER, INDICES = numba.int64, numba.types.Array(numba.int32, 1, "C")
 HELD, THREADS = 80, 320  # the adding problem's 160 columns, of which two threads take 80 each
 
 
-def kernels_of(cell, dtype):
+# What makes blocks meet comes with the driver; for the assembler it is enough that somebody offers it.
+MEETING = """
+.version 7.8
+.target sm_{}{}
+.address_size 64
+.visible .func (.param .b64 result) cudaCGGetIntrinsicHandle(.param .b32 scope)
+{{ .reg .b64 %r; mov.u64 %r, 1; st.param.b64 [result], %r; ret; }}
+.visible .func (.param .b32 result) cudaCGSynchronize(.param .b64 handle, .param .b32 flags)
+{{ .reg .b32 %r; mov.u32 %r, 0; st.param.b32 [result], %r; ret; }}
+"""
+
+
+class Assembled(NamedTuple):
+    """What the assembler gave a thread, and bytes that did not fit it."""
+
+    registers: int
+    spilled: int
+
+
+def kernels_of(cell, dtype, threads=THREADS, held=HELD):
     """Name → (kernel, types of its arguments), for what the backend launches for one cell."""
     kind = np.dtype(dtype)
     number = numba.from_dtype(kind)
@@ -42,8 +63,9 @@ def kernels_of(cell, dtype):
     if not cell.recurrent:
         return found
     shape = (INTEGER,) * 4 + (number,)
-    for rung, held in (("shared", 0), ("registers", HELD), ("grid", HELD)):
-        forward, backward = persistent_kernels(units, kind, THREADS, held, rung == "grid")
+    for rung in ("shared", "registers", "grid"):
+        weights = 0 if rung == "shared" else held
+        forward, backward = persistent_kernels(units, kind, threads, weights, rung == "grid")
         found[f"{rung} forward"] = (forward, (two, four, four, four, two, INDICES, *shape))
         found[f"{rung} backward"] = (
             backward,
@@ -72,16 +94,37 @@ def shared_kernels(dtype):
     }
 
 
-def ptx(kernel, signature, capability):
+def ptx(kernel, signature, capability, launch_bounds=None):
     """The assembly of a kernel for a compute capability such as (9, 0)."""
     before = dispatcher.get_current_device
     # Device functions that a kernel calls ask the driver for the device's capability, and there is no driver.
     dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=capability)
     try:
-        text, _ = cuda.compile(kernel.py_func, numba.void(*signature), cc=capability, device=False, abi="numba")
+        text, _ = cuda.compile(
+            kernel.py_func,
+            numba.void(*signature),
+            cc=capability,
+            device=False,
+            abi="numba",
+            launch_bounds=launch_bounds,
+        )
     finally:
         dispatcher.get_current_device = before
     return text
+
+
+def assembled(text, capability):
+    """The registers of a kernel, by the assembler of NVIDIA's linker."""
+    linker = nvjitlink.create(2, ["-arch=sm_{}{}".format(*capability), "-verbose"])
+    for name, source in (("kernel", text), ("meeting", MEETING.format(*capability))):
+        data = source.encode()
+        nvjitlink.add_data(linker, nvjitlink.InputType.PTX, data, len(data), name)
+    nvjitlink.complete(linker)
+    log = bytearray(nvjitlink.get_info_log_size(linker))
+    nvjitlink.get_info_log(linker, log)
+    nvjitlink.destroy(linker)
+    registers, spilled = (re.findall(form, log.decode()) for form in (r"Used (\d+) registers", r"(\d+) bytes spill stores"))
+    return Assembled(max(map(int, registers)), sum(map(int, spilled)))
 
 
 def instructions(text):

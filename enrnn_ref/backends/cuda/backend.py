@@ -348,7 +348,7 @@ def _launch(kernel: Any, shape: Plan) -> Any:
 
 def _limits() -> Limits:
     if SIMULATED:
-        return Limits(blocks=2, threads=24, shared=4096, registers=24 * 255)
+        return Limits(blocks=2, threads=24, shared=4096, registers=65536)
     device = cuda.get_current_device()
     return Limits(
         device.MULTIPROCESSOR_COUNT,

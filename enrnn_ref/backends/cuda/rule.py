@@ -48,10 +48,22 @@ class Limits(NamedTuple):
     registers: int
 
 
-HELD, BESIDE, EACH = 96, 104, 255
-"""Registers of a thread: for weights at most (a longer loop is not unrolled, and then they are in memory), for all else
-it does (more than any kernel needs where the compiler is not pressed), and altogether. Found by compiling:
-tests/ptx asserts that no kernel spills in the shapes that this rule gives."""
+HELD = 96
+"""Registers of a thread that hold weights, at most: a longer loop over them is not unrolled, and what a loop indexes is
+in memory."""
+
+BESIDE = {4: 88, 8: 108}
+"""Registers that a thread needs for all else, by the bytes of a number. Found by compiling: tests/ptx asserts that no
+kernel spills in the shapes that this rule gives."""
+
+EACH, WARP = 255, 32
+"""Registers that a thread can have, and threads that run in step."""
+
+
+def registers_of_a_thread(limits: Limits, threads: int) -> int:
+    """What the assembler gives each thread of a block: it counts warps by fours and registers by eights."""
+    warps = 4 * -(-threads // (4 * WARP))
+    return min(EACH, limits.registers // (warps * WARP) // 8 * 8)
 
 
 @dataclass(frozen=True)
@@ -152,10 +164,10 @@ def _shape(rung: str, loop: Loop, limits: Limits, reason: str) -> Plan | None:
         for shares in range(min(limits.threads // rows, columns), 0, -1):  # the more, the less has each thread to do
             held = 0 if rung == "shared" else -(-columns // shares)
             registers = held * loop.itemsize // 4
-            available = min(EACH, limits.registers // (rows * shares))
+            available = registers_of_a_thread(limits, rows * shares)
             each, fixed = shared_entries(columns, rows, 1, shares, held), shared_entries(columns, rows, 0, shares, held)
             staged = (limits.shared // loop.itemsize - fixed) // (each - fixed)
-            if registers <= HELD and registers + BESIDE <= available and staged > 0:
+            if registers <= HELD and registers + BESIDE[loop.itemsize] <= available and staged > 0:
                 staged = min(staged, group)
                 grid = (-(-loop.n // count), -(-loop.batch // group))
                 shared = loop.itemsize * shared_entries(columns, rows, staged, shares, held)
