@@ -47,6 +47,7 @@ def interleaved(
     pause: float = 0.0,
     slow: float = math.inf,
     few: int = 3,
+    afresh: float = 0.0,
 ) -> dict[str, Timing]:
     """Time every call ``repeats`` times in rounds, a, b, a, b, …, after ``warm_up`` rounds that do not count.
 
@@ -64,8 +65,12 @@ def interleaved(
     slow, few : float, int
         A call that took more than ``slow`` seconds in the last round of the warm-up takes part in the first ``few``
         rounds only.
+    afresh : float
+        A call that took less than so many seconds when it was made last is made twice, and the second time counts: it
+        then finds caches, threads and freed memory as in a loop over itself, and not as another's call has left them.
     """
     settings = settings or {}
+    last = dict.fromkeys(calls, math.inf)
     samples: dict[str, list[float]] = {name: [] for name in calls}
     wanted = dict.fromkeys(calls, repeats)
     gc.collect()
@@ -77,9 +82,11 @@ def interleaved(
                     continue
                 with settings.get(name, nullcontext)():
                     time.sleep(pause)
+                    if last[name] < afresh:
+                        call()
                     start = time.perf_counter()
                     call()
-                    elapsed = time.perf_counter() - start
+                    last[name] = elapsed = time.perf_counter() - start
                 if number >= warm_up:
                     samples[name].append(elapsed)
                 elif elapsed > slow:

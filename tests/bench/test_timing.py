@@ -1,5 +1,6 @@
 """Rounds, pauses and settings; the ratio of two contenders of which one took part less often."""
 
+import time
 from contextlib import contextmanager
 
 import numpy as np
@@ -34,6 +35,17 @@ def test_what_is_slow_takes_part_in_few_rounds():
     assert counts == {"a": 2 + 4, "b": 2 + 4}
     times = interleaved({"a": lambda: None}, repeats=6, slow=10.0, few=4)
     assert len(times["a"].samples) == 6
+
+
+def test_a_short_call_is_made_twice_and_counts_once():
+    told = []
+    calls = {"a": lambda: told.append("a"), "b": lambda: told.append("b")}
+    times = interleaved(calls, repeats=3, warm_up=1, afresh=10.0)
+    assert told == ["a", "b"] + ["a", "a", "b", "b"] * 3
+    assert [len(timing.samples) for timing in times.values()] == [3, 3]
+    told.clear()
+    interleaved({"a": lambda: time.sleep(0.01) or told.append("a")}, repeats=2, warm_up=1, afresh=0.005)
+    assert told == ["a"] * 3
 
 
 def test_a_ratio_counts_the_rounds_of_both():
