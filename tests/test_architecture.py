@@ -54,6 +54,7 @@ OWNERS = {
         "backends/elementary.py",
         "backends/products.py",
         "backends/tile.py",
+        "backends/cuda/target.py",
     },
     "threadpoolctl": {"linalg/threads.py", "bench/threads.py"},
     "matplotlib": {"plotting"},

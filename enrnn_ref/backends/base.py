@@ -86,10 +86,15 @@ class SequenceGradients(NamedTuple):
 
 
 class Backend(ABC):
-    """The time loop of a recurrence."""
+    """The time loop of a recurrence.
+
+    ``longdouble``: whether it computes in that too. ``blocked``: whether a pass had better go block by block of time,
+    each while it is in the cache.
+    """
 
     name: str
     longdouble: bool = False
+    blocked: bool = True
 
     @abstractmethod
     def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:

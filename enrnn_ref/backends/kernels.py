@@ -19,6 +19,7 @@ from enrnn_ref.backends import elementary  # noqa: F401 (gives the cells' elemen
 from enrnn_ref.backends.cache import name_of
 from enrnn_ref.backends.compiler import jit
 from enrnn_ref.backends.products import add_product
+from enrnn_ref.backends.tuples import gathering, scattering
 from enrnn_ref.cells import elementary as of_cells
 from enrnn_ref.cells.base import Cell
 
@@ -241,20 +242,11 @@ def flush(value: Any, below: Any) -> Any:
     return type(value)(0) if abs(value) < below else value
 
 
-# Numba wants tuples of a fixed length, and a loop cannot build one: these two write out the tuple that gathers the
-# values of unit j of sequence b from the arrays x and y, and the assignments that put such a tuple back.
-
-
 def _gather(entries: list[str]) -> Callable[..., Any]:
-    return _define(f"def function(x, y, b, j):\n    return ({''.join(entry + ', ' for entry in entries)})")
+    """Compiled: the values of unit j of sequence b, from the arrays x and y."""
+    return jit(gathering("x, y, b, j", entries), inlined=True)
 
 
 def _scatter(statements: list[str]) -> Callable[..., Any]:
-    return _define("def function(x, y, b, j, values, below):\n    " + "\n    ".join(statements or ["pass"]))
-
-
-def _define(source: str) -> Callable[..., Any]:
-    namespace: dict[str, Any] = {"flush": flush}
-    exec(source, namespace)  # source is one of the forms above
-    function: Callable[..., Any] = jit(namespace["function"], inlined=True)
-    return function
+    """Compiled: such a tuple put back."""
+    return jit(scattering("x, y, b, j, values, below", statements, {"flush": flush}), inlined=True)

@@ -317,7 +317,7 @@ class Recurrence(Model):
         for segment in reversed(tape.segments):
             first = segment.times.start
             held = segment.held or self._run(engine, params, step, x[segment.times], segment.start)
-            for inner in reversed(self._blocks(held.sequence)):  # [BP-12]: dz of a block is used up while in the cache
+            for inner in reversed(self._blocks(engine, held.sequence)):  # [BP-12]: dz of a block is used up while in the cache
                 times, part = slice(first + inner.start, first + inner.stop), held.sequence.between(inner)
                 dh = None
                 if self.readout == "all":
@@ -418,8 +418,9 @@ class Recurrence(Model):
         step_bytes = self.cell.gates * self.hidden_size * x[0, :, 0].nbytes
         return segments(len(x), x.shape[1], step_bytes, checkpoint_every)
 
-    def _blocks(self, sequence: SequenceTape) -> list[slice]:
-        return time_blocks(len(sequence.z), sequence.z.shape[1], sequence.z[0].nbytes)
+    def _blocks(self, engine: Backend, sequence: SequenceTape) -> list[slice]:
+        time, batch, _ = sequence.z.shape
+        return time_blocks(time, batch, sequence.z[0].nbytes) if engine.blocked else [slice(0, time)]
 
     def _run(self, engine: Backend, params: Arrays, step: Step, x: Array, named: Arrays) -> Held:
         """Drive, filter and recurrence over x, from the named states; the drive of a block is still in the cache."""
@@ -429,7 +430,7 @@ class Recurrence(Model):
             filtered = room(self.filter, len(x), initial, projected=False)
         initial = self._layout.stack(named, batch, x.dtype)
         sequence = room(self.cell, len(x), initial, projected=self.projection_size is not None)
-        for times in self._blocks(sequence):
+        for times in self._blocks(engine, sequence):
             part = sequence.between(times)
             if self.filter is not None and filtered is not None:
                 driven = filtered.between(times)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from enrnn_ref import backends
-from enrnn_ref.backends.cuda import backend
+from enrnn_ref.backends.cuda import loops
 from enrnn_ref.backends.cuda.products import TILE
 
 SIDE, DEPTH = TILE.side, TILE.depth
@@ -15,7 +15,7 @@ SIDE, DEPTH = TILE.side, TILE.depth
 @pytest.mark.parametrize("rows", [1, SIDE, SIDE + 1, 2 * SIDE - 1])
 def test_sums_over_time(times, rows, dtype, monkeypatch):
     """Slices of two steps, so that there are several, and a last one that is shorter."""
-    monkeypatch.setattr(backend, "SLICE_ROWS", 6)
+    monkeypatch.setattr(loops, "SLICE_ROWS", 6)
     rng, engine, batch, columns = np.random.default_rng(rows), backends.get("cuda"), 3, 2 * SIDE + 1
     dz, x = (rng.standard_normal((times, batch, width)).astype(dtype) for width in (rows, columns))
     exact = np.einsum("tbi,tbj->ij", dz.astype(float), x.astype(float))
@@ -30,7 +30,7 @@ def test_sums_over_time(times, rows, dtype, monkeypatch):
 def test_slices_are_added_in_double_precision():
     """Sixteen million and one: single precision would lose the one."""
     engine = backends.get("cuda")
-    times = 2 * backend.SLICE_ROWS
+    times = 2 * loops.SLICE_ROWS
     dz = np.zeros((times, 1, 1), np.float32)
     dz[0], dz[-1] = 2.0**24, 1
     assert engine.total(dz)[0] == engine.correlate(dz, np.ones_like(dz))[0, 0] == 2.0**24 + 1

@@ -43,7 +43,7 @@ def test_a_shape_fits_the_device_and_covers_everything(cell, n, batch, dtype, ba
         assert shape.shared >= rows * columns * loop.itemsize
     else:
         assert shape.held * shape.shares >= columns
-        needed = shape.held * loop.itemsize // 4 + rule.BESIDE[loop.itemsize]
+        needed = shape.held * loop.itemsize // 4 + rule.beside(shape.rung, loop)
         assert needed <= rule.registers_of_a_thread(limits, shape.threads)
     if shape.rung == "grid":
         assert shape.grid[0] * shape.grid[1] <= blocks  # those that meet must all run at once

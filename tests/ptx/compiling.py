@@ -11,7 +11,7 @@ from numba.cuda import dispatcher
 
 from enrnn_ref.backends.cuda.persistent import persistent_kernels
 from enrnn_ref.backends.cuda.products import add_slices, products, sum_rows
-from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear, step_kernels
+from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear, keep_rows, step_kernels
 from enrnn_ref.backends.cuda.target import cuda
 from enrnn_ref.backends.cuda.units import units_of
 
@@ -86,6 +86,7 @@ def shared_kernels(dtype):
     return {
         "add_product": (add_product, (three, INTEGER, INDICES, array(2), three, INTEGER, INDICES)),
         "add_rows": (add_rows, (array(2), three, INTEGER)),
+        "keep_rows": (keep_rows, (three, array(2), INTEGER)),
         "clear": (clear, (three, INTEGER)),
         "over_time": (product.over_time, (three, three, three, array(1), INTEGER)),
         "over_columns": (product.over_columns, (three, three, three, array(1), INTEGER)),

@@ -151,6 +151,7 @@ SUITES: dict[str, Suite] = {
     "backends/products": Suite((_files("backends/test_products"),), compiled=True),
     "backends/reference": Suite(_LOOPS),
     "backends/tile": Suite((_files("backends/test_products"),), compiled=True),
+    "backends/tuples": Suite(_LOOPS),
     "models/axes": Suite((_files("models/test_axes"), *_MODELS)),
     "models/bidirectional": Suite((_systems("bidirectional"), _files("models/test_axes"))),
     "models/composition": Suite((_systems("bidirectional or stacked"), _files("models/test_nnrnn"))),

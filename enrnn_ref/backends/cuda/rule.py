@@ -52,9 +52,11 @@ HELD = 96
 """Registers of a thread that hold weights, at most: a longer loop over them is not unrolled, and what a loop indexes is
 in memory."""
 
-BESIDE = {4: 88, 8: 108}
-"""Registers that a thread needs for all else, by the bytes of a number. Found by compiling: tests/ptx asserts that no
-kernel spills in the shapes that this rule gives."""
+BESIDE = {"shared": 104, "registers": 88, "grid": 128}
+"""Registers that a thread needs for all else, by rung; GATED more where a unit has several gates, or numbers of eight
+bytes. Found by compiling: tests/ptx asserts that no kernel spills in the shapes that this rule gives."""
+
+GATED = 32
 
 EACH, WARP = 255, 32
 """Registers that a thread can have, and threads that run in step."""
@@ -120,6 +122,12 @@ class Loop(NamedTuple):
     itemsize: int
 
 
+def beside(rung: str, loop: Loop) -> int:
+    """Registers that a thread of a rung needs beside its weights."""
+    large = max(loop.out, loop.into) > 1 or loop.itemsize > 4
+    return BESIDE[rung] + (GATED if large and rung == "registers" else 0)
+
+
 def plan(cell: Cell, loop: Loop, projected: bool, limits: Limits) -> Plan:
     """The first of "registers", "shared", "grid", "steps" that can take the loop, or the one that is forced.
 
@@ -167,7 +175,7 @@ def _shape(rung: str, loop: Loop, limits: Limits, reason: str) -> Plan | None:
             available = registers_of_a_thread(limits, rows * shares)
             each, fixed = shared_entries(columns, rows, 1, shares, held), shared_entries(columns, rows, 0, shares, held)
             staged = (limits.shared // loop.itemsize - fixed) // (each - fixed)
-            if registers <= HELD and registers + BESIDE[loop.itemsize] <= available and staged > 0:
+            if registers <= HELD and registers + beside(rung, loop) <= available and staged > 0:
                 staged = min(staged, group)
                 grid = (-(-loop.n // count), -(-loop.batch // group))
                 shared = loop.itemsize * shared_entries(columns, rows, staged, shares, held)

@@ -47,6 +47,14 @@ def add_rows(target: Any, rows: Any, t: int) -> None:
 
 
 @kernel
+def keep_rows(whole: Any, rows: Any, t: int) -> None:
+    """whole[t] = rows (B, W)."""
+    j, b = cuda.grid(2)
+    if j < rows.shape[1] and b < rows.shape[0]:
+        whole[t, b, j] = rows[b, j]
+
+
+@kernel
 def clear(target: Any, t: int) -> None:
     """target[t] = 0."""
     j, b = cuda.grid(2)

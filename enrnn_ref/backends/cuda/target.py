@@ -33,9 +33,20 @@ TARGET = "simulator" if SIMULATED else {"NVIDIA": "numba-cuda"}.get(cuda.impleme
 os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")
 
 
+NUMPY_BELOW = (2, 5)
+"""numba-cuda 0.30 loads with a newer NumPy, and fails when it compiles: a name that it uses is gone."""
+
+
 def require_device() -> None:
     """Raise BackendUnavailable, saying what is missing, unless a kernel can run."""
-    if SIMULATED or cuda.is_available():
+    if SIMULATED:
+        return
+    if TARGET == "numba-cuda" and tuple(map(int, np.__version__.split(".")[:2])) >= NUMPY_BELOW:
+        raise BackendUnavailable(
+            f"backend 'cuda' cannot run here: numba-cuda cannot compile with NumPy {np.__version__}; expected a NumPy "
+            f"below {'.'.join(map(str, NUMPY_BELOW))}, which 'enrnn-ref[cuda]' asks for."
+        )
+    if cuda.is_available():
         return
     reason = " ".join(str(cuda.cuda_error() or "no CUDA toolkit was found").split())
     raise BackendUnavailable(
