@@ -22,7 +22,10 @@ ELSEWHERE := $(foreach part,torch peers clients cuda ptx,--ignore=tests/$(part))
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-torch test-peers test-clients test-simulator test-ptx mutants check lint format bench clean
+# What `make gpu` runs with: an interpreter that has numba-cuda, PyTorch and JAX. Nothing is installed for it.
+GPU_PYTHON ?= python3
+
+.PHONY: help demo test test-torch test-peers test-clients test-simulator test-ptx gpu mutants check lint format bench clean
 
 help:
 	@echo 'make demo        check every gradient, train an ENRNN on the adding problem, leave figures in demo-run/'
@@ -35,6 +38,7 @@ help:
 	@echo 'make test-clients  golden vectors against the clients in C++ and JavaScript (needs g++, nlohmann-json, node)'
 	@echo 'make test-simulator  the kernels for GPUs, on a simulator that needs none'
 	@echo 'make test-ptx    the kernels for GPUs, compiled without one (installs about a gigabyte)'
+	@echo 'make gpu         on a machine with a GPU: test the kernels there, and time them beside PyTorch, JAX and cuBLAS'
 	@echo 'make mutants     change the hand-written passes one operator at a time; list what the quick tests let pass'
 	@echo 'make bench       time the compiled backend next to PyTorch, JAX and the bare products, parametrizations next to LAPACK; checkers'
 	@echo 'make clean       remove .venv, caches and what the demo and the examples wrote'
@@ -59,6 +63,16 @@ test-simulator: $(VENV)/.with-test
 
 test-ptx: $(VENV)/.with-test $(VENV)/.with-cuda
 	$(RUN) -m pytest tests/ptx -n $(WORKERS) $(PYTEST_FLAGS)
+
+# The suite on the device, the checkers of memory and races over every rung where they are there, and the benchmark.
+gpu: export PYTHONPATH := $(CURDIR)
+gpu:
+	$(GPU_PYTHON) examples/09_cuda_ladder.py --gpu
+	$(GPU_PYTHON) -m pytest tests/cuda -p no:cacheprovider $(PYTEST_FLAGS)
+	if command -v compute-sanitizer > /dev/null; then for tool in memcheck racecheck; do \
+	    compute-sanitizer --tool $$tool --error-exitcode 1 $(GPU_PYTHON) examples/09_cuda_ladder.py --gpu || exit 1; done; \
+	else echo 'compute-sanitizer is not there: memory and races were not checked'; fi
+	$(GPU_PYTHON) benchmarks/gpu.py
 
 # Goes on where it was stopped; what is decided lies in .mutants/.
 mutants: $(VENV)/.with-test

@@ -26,12 +26,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
 from enrnn_ref import backends
 from enrnn_ref.arrays import Array, Arrays
-from enrnn_ref.backends.base import flush_below, room
+from enrnn_ref.backends.base import flush_below, state_room
 from enrnn_ref.bench import Size, Timing, machine, ratio
 from enrnn_ref.bench.contenders import Contender
 from enrnn_ref.bench.contenders.jax_scan import JaxScan
@@ -47,11 +46,9 @@ from enrnn_ref.errors import BackendUnavailable, OptionError
 from enrnn_ref.models import LSTM, RNN, Recurrence
 
 try:
-    from enrnn_ref.backends.cuda import backend as own
-    from enrnn_ref.backends.cuda.persistent import persistent_kernels
-    from enrnn_ref.backends.cuda.products import TILE, add_slices, products, sum_rows
+    from enrnn_ref.backends.cuda import loops
+    from enrnn_ref.backends.cuda.operands import Operands, on_device, zeros
     from enrnn_ref.backends.cuda.rule import RUNGS, Plan, forced, loop_of, plan
-    from enrnn_ref.backends.cuda.steps import clear
     from enrnn_ref.backends.cuda.target import SIMULATED, TARGET, cuda, kernel
     from enrnn_ref.backends.cuda.units import units_of
 except BackendUnavailable as missing:
@@ -156,6 +153,8 @@ NOTES = f"""\
   crosses to the device and back. Bars are judged without it; what they would be with it stands beside them.
 - Loops and products of the ladder are launched behind {1e-6 * AHEAD:g} ms of waiting, so that what the host needs for a
   launch does not count; for rung "steps", which is thousands of launches, it does.
+- dR, dU and bias gradients are sums over slices of time. Room for these sums is made, and zeros are sent to the device,
+  anew each time; both count, here and in the pass.
 - All calls of a case take turns, after two rounds that do not count. What takes more than {SLOW:g} s takes part in
   {FEW} rounds only.
 """
@@ -199,145 +198,74 @@ def _wait() -> None:
 
 
 class OnDevice:
-    """A workload whose arrays lie on the device, and the launches of a pass over it, as the backend makes them.
+    """A workload whose arrays lie on the device, and a pass over it by the functions that the backend calls.
 
-    The matrix R is given, and products are dense. Buffers are those of one pass, used again by the next.
+    The matrix R is given, and products are dense. What one pass has written the next overwrites.
     """
 
     def __init__(self, model: Recurrence, params: Arrays, work: Workload) -> None:
-        size, dtype, device, room_for = work.size, work.dtype, own._device, cuda.device_array
-        self.engine: Any = backends.get("cuda")
-        self.cell, self.units = model.cell, units_of(model.cell)
-        self.step = model._step(params, model.recurrent_matrix(params))
-        self.on = own._Operands.of(model.cell, self.step)
+        size, dtype, self.cell = work.size, work.dtype, model.cell
+        self.units, self.below = units_of(self.cell), flush_below(work.x)
+        self.on = Operands.of(self.cell, model._step(params, model.recurrent_matrix(params)))
         initial = model._layout.stack({"h": work.start}, size.batch, dtype)
-        self.tape = room(model.cell, size.steps, initial, projected=False)
-        self.below, self.dtype = flush_below(self.tape.z), dtype
-        self.times, self.batch, self.n, layout = size.steps, size.batch, size.units, self.units.layout
-        self.rows, width = layout.gates * self.n, layout.components * self.n
-
-        self.z, self.drive_of_all, self.dz = (
-            room_for((self.times, self.batch, layout.gates, self.n), dtype) for _ in range(3)
+        form = (size.steps, size.batch, self.cell.gates, size.units)
+        self.z, self.dz, self.drive = (cuda.device_array(form, dtype) for _ in range(3))
+        states = map(on_device, state_room(initial, size.steps))
+        self.tape, self.dy = loops.DeviceTape(self.z, *states, None, None), on_device(work.dy)
+        of_parameters = (self.units.layout.parameters, size.batch, size.units)
+        self.carried, self.zero = (
+            loops.Carried(*(zeros(part.shape, dtype) for part in initial), zeros(of_parameters, dtype))
+            for _ in range(2)
         )
-        self.h, self.memory = (device(part) for part in self.tape.states)
-        self.dy = device(work.dy)
-        self.x, self.dx = device(work.x), room_for(work.x.shape, dtype)
-        weight = params["input"]
-        self.weight, self.outgoing = device(weight[np.newaxis]), device(weight.T[np.newaxis])
-        self.none = device(np.zeros(0, dtype))
-        self.bias = device(params["bias"]) if model.cell.drive_bias else self.none
-        dtheta = np.zeros((layout.parameters, self.batch, self.n), dtype)
-        self.carried = [(device(array), device(array)) for array in (*map(np.zeros_like, initial), dtheta)]
-        (self.dh, _), (self.dmemory, _), (self.dtheta, _) = self.carried
 
-        slices = own._over(self.times, self.slice)
-        self.dR, self.dU = (
-            (room_for((slices, self.rows, columns), dtype), device(np.zeros((self.rows, columns))))
-            for columns in (width, size.inputs)
-        )
-        of_bias = (slices, 1, self.rows) if model.cell.drive_bias else (layout.parameters, 1, self.n)
-        self.db = room_for(of_bias, dtype), device(np.zeros((1, self.rows)))
-        self.drive()
-        self.drive_of_all.copy_to_device(self.z)
-
-    @property
-    def slice(self) -> int:
-        """Times that a block sums."""
-        return max(1, own.SLICE_ROWS // self.batch)
+        x, weight, none = on_device(work.x), params["input"], zeros((0,), dtype)
+        self.dx = cuda.device_array(work.x.shape, dtype)
+        flat_x, flat_dx = (array.reshape(1, -1, size.inputs) for array in (x, self.dx))
+        flat_z, flat_dz = (array.reshape(1, -1, len(weight)) for array in (self.z, self.dz))
+        dz, drives = self.dz.reshape(size.steps, size.batch, len(weight)), self.cell.drive_bias
+        bias = on_device(params["bias"]) if drives else none  # modReLU's is the cell's one parameter
+        self.products: dict[str, Callable[[], Any]] = {
+            "drive": partial(loops.affine, flat_z, flat_x, on_device(weight[np.newaxis]), bias),
+            "dR": partial(loops.correlate, dz, self.tape.h[:-1]),
+            "dU": partial(loops.correlate, dz, x),
+            "dx": partial(loops.affine, flat_dx, flat_dz, on_device(weight.T[np.newaxis]), none),
+            "db": partial(loops.total, dz if drives else self.carried.dtheta),
+        }
+        self.products["drive"]()
+        self.drive.copy_to_device(self.z)
 
     def shape(self, rung: str | None, *, backwards: bool) -> Plan:
         """How a rung would run a loop, or the one that the rule chooses; OptionError: it cannot take it."""
-        loop = loop_of(self.cell, self.n, self.batch, self.dtype, backwards=backwards)
+        _, batch, _, n = self.z.shape
+        loop = loop_of(self.cell, n, batch, self.below.dtype, backwards=backwards)
+        engine: Any = backends.get("cuda")
         with nullcontext() if rung is None else forced(rung):
-            return plan(self.cell, loop, False, self.engine.limits)
+            return plan(self.cell, loop, False, engine.limits)
 
     def forward(self, shape: Plan) -> None:
         """The loop; z must hold the drive."""
-        on, by_unit = self.on, (self.times + 1, self.batch, -1, self.n)
-        if shape.rung == "steps":
-            self.engine._forward_steps(self.units, self.step, on, self.z, self.h, self.memory, self.tape, self.below)
-            return
-        own._launch(self._kernels(shape).forward, shape)(
-            on.theta, self.z, self.h.reshape(by_unit), self.memory, on.matrix, on.where,
-            shape.group, shape.staged, shape.count, shape.shares, self.below,
-        )  # fmt: skip
+        loops.forward(self.units, self.on, shape, self.tape, self.below)
 
     def backward(self, shape: Plan) -> None:
         """The reverse loop, after ``reset``."""
-        on, time_axis = self.on, (self.batch, -1, self.n)
-        if shape.rung == "steps":
-            self.engine._backward_steps(
-                self.units, self.step, on, self.z, self.h, self.memory, self.dy, self.dh, self.dmemory, self.dz,
-                self.dtheta, self.below,
-            )  # fmt: skip
-            return
-        own._launch(self._kernels(shape).backward, shape)(
-            on.theta, self.z, self.h.reshape((self.times + 1, *time_axis)), self.memory,
-            self.dy.reshape((self.times, *time_axis)), self.dh.reshape(time_axis), self.dmemory, self.dz, self.dtheta,
-            on.transposed, on.where, shape.group, shape.staged, shape.count, shape.shares, self.below,
-        )  # fmt: skip
-
-    def _kernels(self, shape: Plan) -> Any:
-        return persistent_kernels(self.units, self.dtype, shape.threads, shape.held, shape.rung == "grid")
+        loops.backward(self.units, self.on, shape, self.tape, self.dy, self.carried, self.dz, self.below)
 
     def restore(self) -> None:
         """The drive where the loop has put pre-activations."""
-        self.z.copy_to_device(self.drive_of_all)
+        self.z.copy_to_device(self.drive)
 
     def reset(self) -> None:
         """Zero where the reverse loop adds."""
-        for array, zero in self.carried:
+        for array, zero in zip(self.carried, self.zero, strict=True):
             array.copy_to_device(zero)
 
-    def drive(self) -> None:
-        self._over_columns(self.z.reshape((1, -1, self.rows)), self.x, self.weight, self.bias)
-
-    def input_gradient(self) -> None:
-        """dx."""
-        self._over_columns(self.dx.reshape((1, -1, self.dx.shape[2])), self.dz, self.outgoing, self.none)
-
-    def matrix_gradient(self) -> None:
-        """dR."""
-        self._over_time(*self.dR, self.h[: self.times])
-
-    def weight_gradient(self) -> None:
-        """dU."""
-        self._over_time(*self.dU, self.x)
-
-    def bias_gradient(self) -> None:
-        """db: of the drive's bias, or of modReLU's, the cell's one parameter."""
-        parts, total = self.db
-        drives = len(self.bias) > 0
-        summed = self.dz.reshape((self.times, self.batch, self.rows)) if drives else self.dtheta
-        sum_rows[own._grid(parts.shape[2], len(parts)), own.SQUARE](parts, summed, self.slice if drives else 1)
-        add_slices[own._grid(parts.shape[2], 1), own.SQUARE](total, parts)
-
-    def _over_columns(self, result: Any, source: Any, weight: Any, bias: Any) -> None:
-        tile = TILE
-        grid = (own._over(result.shape[2], tile.side), own._over(result.shape[1], tile.side), 1)
-        products(self.dtype).over_columns[grid, (tile.threads, tile.threads)](
-            result, source.reshape((1, result.shape[1], weight.shape[2])), weight, bias, 0
-        )
-
-    def _over_time(self, parts: Any, total: Any, source: Any) -> None:
-        tile, dz = TILE, self.dz.reshape((self.times, self.batch, self.rows))
-        grid = (own._over(parts.shape[2], tile.side), own._over(parts.shape[1], tile.side), len(parts))
-        products(self.dtype).over_time[grid, (tile.threads, tile.threads)](parts, dz, source, self.none, self.slice)
-        add_slices[own._grid(total.shape[1], total.shape[0]), own.SQUARE](total, parts)
-
-    def both(self, forward: Plan, backward: Plan) -> None:
-        """A pass: what a training step does on the device."""
-        self.drive()
+    def both(self, forward: Plan, backward: Plan) -> dict[str, Any]:
+        """A pass: what a training step does on the device. Returns its gradients."""
+        self.products["drive"]()
         self.forward(forward)
         self.reset()
         self.backward(backward)
-        for gradient in (self.matrix_gradient, self.weight_gradient, self.input_gradient, self.bias_gradient):
-            gradient()
-
-    def gradients(self) -> dict[str, Array]:
-        """Those of the last pass, on the host."""
-        found = {"dR": self.dR[1], "dU": self.dU[1], "dx": self.dx, "db": self.db[1]}
-        return {name: array.copy_to_host() for name, array in found.items()}
+        return {name: self.products[name]() for name in PRODUCTS[1:]} | {"dx": self.dx}
 
 
 class EagerOnGpu(TorchEager):
@@ -419,9 +347,8 @@ def calls(case: Case, work: Workload) -> Iterator[tuple[str, Callable[[], Call]]
     for rung in RUNGS:
         yield f"forward {rung}", partial(_loop, ours, rung, backwards=False)
         yield f"backward {rung}", partial(_loop, ours, rung, backwards=True)
-    launches = (ours.drive, ours.matrix_gradient, ours.weight_gradient, ours.input_gradient, ours.bias_gradient)
-    for name, launch in zip(PRODUCTS, launches, strict=True):
-        yield name, partial(Call, launch, event=cuda.event, ahead=True)
+    for name in PRODUCTS:
+        yield name, partial(Call, ours.products[name], event=cuda.event, ahead=True)
     yield "whole", partial(_whole, case, work)
 
 
@@ -658,16 +585,8 @@ def unavailable() -> str:
     """What is missing, in a line; empty: kernels run."""
     try:
         backends.get("cuda")
-        clear[1, 1](cuda.to_device(np.ones((1, 1, 1), np.float32)), 0)  # numba-cuda loads what compiles only now
     except BackendUnavailable as error:
         return _line(error)
-    except (ImportError, AttributeError) as error:
-        if tuple(map(int, np.__version__.split(".")[:2])) < (2, 5):
-            raise
-        return (
-            f"numba-cuda {machine('numba-cuda').get('numba-cuda', '(not installed)')} with Numba {numba.__version__} "
-            f"does not compile with NumPy {np.__version__} ({_line(error)}); expected NumPy below 2.5."
-        )
     return ""
 
 

@@ -237,7 +237,8 @@ class Recurrence(Model):
         checkpoint_every : int, optional
             Keep no more than the state at every k-th step, and let ``backward`` run the steps in between again: the
             same bits in memory that does not grow with T, for the time of one more forward pass. k is rounded up to
-            whole blocks of time, about four megabytes of pre-activations; ``run.h`` is None.
+            whole blocks of time, about four megabytes of pre-activations; ``run.h`` is None. On ``"cuda"``, which
+            takes a sequence that is kept whole in one piece, sums over time are then the same to rounding only.
         backend : {"cpu", "reference", "cuda"}
 
         Returns
@@ -317,7 +318,9 @@ class Recurrence(Model):
         for segment in reversed(tape.segments):
             first = segment.times.start
             held = segment.held or self._run(engine, params, step, x[segment.times], segment.start)
-            for inner in reversed(self._blocks(engine, held.sequence)):  # [BP-12]: dz of a block is used up while in the cache
+            for inner in reversed(
+                self._blocks(engine, held.sequence)
+            ):  # [BP-12]: dz of a block is used up while in the cache
                 times, part = slice(first + inner.start, first + inner.stop), held.sequence.between(inner)
                 dh = None
                 if self.readout == "all":

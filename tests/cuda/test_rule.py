@@ -43,8 +43,8 @@ def test_a_shape_fits_the_device_and_covers_everything(cell, n, batch, dtype, ba
         assert shape.shared >= rows * columns * loop.itemsize
     else:
         assert shape.held * shape.shares >= columns
-        needed = shape.held * loop.itemsize // 4 + rule.beside(shape.rung, loop)
-        assert needed <= rule.registers_of_a_thread(limits, shape.threads)
+        weights = shape.held * loop.itemsize // 4
+        assert weights + rule.beside(shape.rung, loop, weights) <= rule.registers_of_a_thread(limits, shape.threads)
     if shape.rung == "grid":
         assert shape.grid[0] * shape.grid[1] <= blocks  # those that meet must all run at once
     else:
@@ -70,7 +70,11 @@ def test_which_rung_runs(cell, n, batch, dtype, rung):
 
 @pytest.mark.parametrize(
     ("cell", "projected", "said"),
-    [(GruBefore(), False, "second product"), (Lstm(), True, "second product"), (Momentum(0.5, 1.0), False, "no product")],
+    [
+        (GruBefore(), False, "second product"),
+        (Lstm(), True, "second product"),
+        (Momentum(0.5, 1.0), False, "no product"),
+    ],
 )
 def test_what_stays_on_the_first_rung(cell, projected, said):
     loop = rule.loop_of(cell, 8, 4, np.dtype(np.float64), backwards=False)
@@ -105,7 +109,9 @@ def test_a_forced_rung_is_forgotten_after_an_error():
     assert rule.plan(ModRelu(), loop, False, H200).rung == "registers"
 
 
-@pytest.mark.parametrize(("threads", "registers"), [(1024, 64), (512, 128), (448, 128), (320, 168), (128, 255), (1, 255)])
+@pytest.mark.parametrize(
+    ("threads", "registers"), [(1024, 64), (512, 128), (448, 128), (320, 168), (128, 255), (1, 255)]
+)
 def test_registers_go_by_four_warps_and_by_eight(threads, registers):
     assert rule.registers_of_a_thread(H200, threads) == registers
 
@@ -113,7 +119,12 @@ def test_registers_go_by_four_warps_and_by_eight(threads, registers):
 def test_a_shape_is_told_in_words():
     loop = rule.loop_of(ModRelu(), 160, 50, np.dtype(np.float32), backwards=False)
     text = str(rule.plan(ModRelu(), loop, False, H200))
-    for said in ("registers: the weights fit", "1 x 50 blocks of 320 threads", "80 weights", "160 units of 1 sequences"):
+    for said in (
+        "registers: the weights fit",
+        "1 x 50 blocks of 320 threads",
+        "80 weights",
+        "160 units of 1 sequences",
+    ):
         assert said in text
 
 

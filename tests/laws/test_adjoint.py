@@ -18,17 +18,17 @@ def _sum_of_products(left, right):
 @settings(max_examples=60)
 @given(problem=problems(), seed=seeds)
 def test_tangent_and_backward_are_adjoint(problem, seed):
-    assert_adjoint(problem, seed)
+    _assert_adjoint(problem, seed)
 
 
 @settings(max_examples=150)
 @given(problem=problems(kinds=EVERY_KIND, backends=("reference",)), seed=seeds)
 def test_they_are_for_every_model(problem, seed):
     """On the readable backend, which compiles nothing; that the other one agrees is a law of its own."""
-    assert_adjoint(problem, seed)
+    _assert_adjoint(problem, seed)
 
 
-def assert_adjoint(problem, seed):
+def _assert_adjoint(problem, seed):
     direction = direction_of(problem, np.random.default_rng(seed))
     tangent, gradients = problem.tangent(direction), problem.backward()
     forward, forward_size = _sum_of_products({"y": tangent.y, **tangent.state}, {"y": problem.dy, **problem.dstate})

@@ -124,7 +124,9 @@ def assembled(text, capability):
     log = bytearray(nvjitlink.get_info_log_size(linker))
     nvjitlink.get_info_log(linker, log)
     nvjitlink.destroy(linker)
-    registers, spilled = (re.findall(form, log.decode()) for form in (r"Used (\d+) registers", r"(\d+) bytes spill stores"))
+    registers, spilled = (
+        re.findall(form, log.decode()) for form in (r"Used (\d+) registers", r"(\d+) bytes spill stores")
+    )
     return Assembled(max(map(int, registers)), sum(map(int, spilled)))
 
 

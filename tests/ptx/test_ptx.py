@@ -81,11 +81,12 @@ def test_kernels_that_know_no_cell(dtype, capability):
 @pytest.mark.parametrize("cell", [ModRelu(), Lstm()], ids=lambda cell: type(cell).__name__)
 @pytest.mark.parametrize(("limits", "capability"), [(A100, (8, 0)), (H200, (9, 0))], ids=["A100", "H200"])
 def test_nothing_is_spilled_in_the_shapes_that_the_rule_gives(limits, capability, cell, n, batch):
-    for dtype in (np.float32, np.float64):
+    for dtype in (np.float32,) if limits is A100 else (np.float32, np.float64):
         for backwards in (False, True):
             shape = rule.plan(cell, rule.loop_of(cell, n, batch, np.dtype(dtype), backwards=backwards), False, limits)
             if shape.rung == "steps":
-                assert (type(cell), n) == (Lstm, 1024)
+                assert n == 1024, "too large for all blocks"
+                assert isinstance(cell, Lstm) or dtype == np.float64
                 continue
             name = f"{shape.rung} {'backward' if backwards else 'forward'}"
             found = kernels_of(cell, dtype, threads=shape.threads, held=shape.held)

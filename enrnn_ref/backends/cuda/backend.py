@@ -86,7 +86,8 @@ class CudaBackend(Backend):
         on, held, units = Operands.of(cell, step), _tape(cell, step, tape), units_of(cell)
         _, batch, _, n = held.z.shape
         dtype = tape.z.dtype
-        carried = Carried(*map(on_device, dfinal), zeros((units.layout.parameters, batch, n), dtype))
+        dtheta = zeros((units.layout.parameters, batch, n), dtype)
+        carried = Carried(on_device(dfinal.h), on_device(dfinal.memory), dtheta)
         direct = zeros((0, *dfinal.h.shape), dtype) if dh is None else on_device(dh)
         dz = cuda.device_array(held.z.shape, dtype)
         _, shape = self.plan(cell, n, batch, dtype, projected=on.projected)
@@ -103,12 +104,13 @@ class CudaBackend(Backend):
     ) -> tuple[States, States]:
         on, don, units = Operands.of(cell, step), Operands.of(cell, dstep), units_of(cell)
         z, dz = (on_device(_by_gate(cell, step, part)) for part in (drive, ddrive))
-        states, dstates = (
-            States(*map(on_device, state_room(start, len(drive)))) for start in (initial, dinitial)
-        )
+        states, dstates = (States(*map(on_device, state_room(start, len(drive)))) for start in (initial, dinitial))
         loops.tangent(units, on, don, z, dz, states, dstates, flush_below(drive))
-        found, along = (States(*(part.copy_to_host() for part in parts)) for parts in (states, dstates))
-        return found, along
+        return _on_host(states), _on_host(dstates)
+
+
+def _on_host(states: Any) -> States:
+    return States(*(part.copy_to_host() for part in states))
 
 
 def _tape(cell: Cell, step: Step, tape: SequenceTape) -> DeviceTape:
@@ -118,7 +120,8 @@ def _tape(cell: Cell, step: Step, tape: SequenceTape) -> DeviceTape:
         None if part is None else cuda.device_array(shape, tape.z.dtype)
         for part, shape in ((tape.emitted, (time, batch, 1, n)), (tape.relayed, (time, batch, n)))
     )
-    return DeviceTape(on_device(_by_gate(cell, step, tape.z)), *map(on_device, tape.states), emitted, relayed)
+    z, h, memory = (on_device(part) for part in (_by_gate(cell, step, tape.z), *tape.states))
+    return DeviceTape(z, h, memory, emitted, relayed)
 
 
 def _by_gate(cell: Cell, step: Step, z: Array) -> Array:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from enrnn_ref.backends.cuda.operands import Operands, on_device, zeros
+from enrnn_ref.backends.cuda.operands import Operands, zeros
 from enrnn_ref.backends.cuda.persistent import persistent_kernels
 from enrnn_ref.backends.cuda.products import TILE, add_slices, products, sum_rows
 from enrnn_ref.backends.cuda.rule import Plan
@@ -67,7 +67,7 @@ def backward(
     batch, n = tape.z.shape[1], tape.z.shape[3]
     kernels = persistent_kernels(units, below.dtype, shape.threads, shape.held, shape.rung == "grid")
     _launch(kernels.backward, shape)(
-        on.theta, tape.z, _by_unit(tape), tape.memory, dh.reshape(len(dh), batch, -1, n),
+        on.theta, tape.z, _by_unit(tape), tape.memory, dh.reshape(len(dh), batch, units.layout.components, n),
         carried.dh.reshape(batch, -1, n), carried.dmemory, dz, carried.dtheta, on.transposed, on.where,
         shape.group, shape.staged, shape.count, shape.shares, below,
     )  # fmt: skip
@@ -189,7 +189,7 @@ def total(dz: Any) -> Any:
 
 def _total(parts: Any) -> Any:
     """The sum of the slices, in float64 and in order."""
-    found = zeros(parts.shape[1:], np.float64)
+    found = cuda.device_array(parts.shape[1:], np.float64)
     add_slices[_grid(parts.shape[2], parts.shape[1]), SQUARE](found, parts)
     return found
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 import functools
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from enrnn_ref.backends.cuda.target import SIMULATED, cuda, device_function, kernel, number_type
 
 
@@ -36,8 +38,8 @@ TILE = Tile(2, 2, 3) if SIMULATED else Tile(16, 4, 16)
 class Products(NamedTuple):
     """``over_time(result, a, b, bias, steps)`` and ``over_columns(...)``.
 
-    result (slices, k, m) · a (T, B, k) and b (T, B, m), or a (1, N, d) and b (1, m, d) · bias (m,) or empty · ``steps``:
-    times of a slice. A slice is a block's z in the grid.
+    result (slices, k, m) · a (T, B, k) and b (T, B, m), or a (1, N, d) and b (1, m, d) · bias (m,) or empty.
+    ``steps``: times of a slice. A slice is a block's z in the grid.
     """
 
     over_time: Any
@@ -106,7 +108,7 @@ def add_slices(total: Any, parts: Any) -> None:
     """total (k, m), in float64, = Σ parts (slices, k, m), in order."""
     j, i = cuda.grid(2)
     if i < total.shape[0] and j < total.shape[1]:
-        value = total[i, j] * 0
+        value = np.float64(0)
         for part in range(parts.shape[0]):
             value += parts[part, i, j]
         total[i, j] = value

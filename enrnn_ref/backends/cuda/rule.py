@@ -52,11 +52,12 @@ HELD = 96
 """Registers of a thread that hold weights, at most: a longer loop over them is not unrolled, and what a loop indexes is
 in memory."""
 
-BESIDE = {"shared": 104, "registers": 88, "grid": 128}
-"""Registers that a thread needs for all else, by rung; GATED more where a unit has several gates, or numbers of eight
-bytes. Found by compiling: tests/ptx asserts that no kernel spills in the shapes that this rule gives."""
+BESIDE = {"shared": 104, "registers": 88, "grid": 100}
+"""Registers that a thread needs for all else, by rung. Found by compiling, with what ``beside`` adds: tests/ptx asserts
+that no kernel spills in the shapes that this rule gives."""
 
 GATED = 32
+"""More of them, where a unit has several gates, or numbers eight bytes."""
 
 EACH, WARP = 255, 32
 """Registers that a thread can have, and threads that run in step."""
@@ -107,8 +108,8 @@ class Plan:
         weights = f", {self.held} weights in the registers of each" if self.held else ""
         return (
             f"{self.rung}: {self.reason}; {self.grid[0]} x {self.grid[1]} blocks of {self.threads} threads{weights}, "
-            f"{self.count} units of {self.group} sequences a block, {self.staged} at a time, {self.shared} bytes of shared "
-            "memory"
+            f"{self.count} units of {self.group} sequences a block, {self.staged} at a time, {self.shared} bytes of "
+            "shared memory"
         )
 
 
@@ -122,10 +123,13 @@ class Loop(NamedTuple):
     itemsize: int
 
 
-def beside(rung: str, loop: Loop) -> int:
-    """Registers that a thread of a rung needs beside its weights."""
-    large = max(loop.out, loop.into) > 1 or loop.itemsize > 4
-    return BESIDE[rung] + (GATED if large and rung == "registers" else 0)
+def beside(rung: str, loop: Loop, weights: int) -> int:
+    """Registers that a thread of a rung needs beside those of its weights."""
+    if rung == "shared":
+        return BESIDE[rung]
+    # Blocks meet by a call, and what shall outlive a call is kept in other registers meanwhile.
+    large, called = max(loop.out, loop.into) > 1 or loop.itemsize > 4, rung == "grid"
+    return BESIDE[rung] + GATED * large + weights * called
 
 
 def plan(cell: Cell, loop: Loop, projected: bool, limits: Limits) -> Plan:
@@ -175,7 +179,7 @@ def _shape(rung: str, loop: Loop, limits: Limits, reason: str) -> Plan | None:
             available = registers_of_a_thread(limits, rows * shares)
             each, fixed = shared_entries(columns, rows, 1, shares, held), shared_entries(columns, rows, 0, shares, held)
             staged = (limits.shared // loop.itemsize - fixed) // (each - fixed)
-            if registers <= HELD and registers + beside(rung, loop) <= available and staged > 0:
+            if registers <= HELD and registers + beside(rung, loop, registers) <= available and staged > 0:
                 staged = min(staged, group)
                 grid = (-(-loop.n // count), -(-loop.batch // group))
                 shared = loop.itemsize * shared_entries(columns, rows, staged, shares, held)

@@ -79,9 +79,7 @@ def step_kernels(units: Units) -> StepKernels:
             q[t, b, j] = unit_relay(gates(z, t, b, j), states(h, seen, memory, t, b, j), theta_of(theta, j))
 
     @kernel
-    def step(
-        theta: Any, z: Any, h: Any, seen: int, memory: Any, after: Any, put: int, t: int, below: Any
-    ) -> None:
+    def step(theta: Any, z: Any, h: Any, seen: int, memory: Any, after: Any, put: int, t: int, below: Any) -> None:
         """The new output, to ``after`` at ``put``, and the other states at t + 1 [GS-3]."""
         j, b = cuda.grid(2)
         if j < z.shape[3] and b < z.shape[1]:

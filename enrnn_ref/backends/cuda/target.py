@@ -1,6 +1,6 @@
 """Which CUDA target compiles the kernels. No other module of this package imports one.
 
-``numba.cuda`` is numba-cuda where that is installed (extra ``cuda``), and else the target that Numba still brings along.
+``numba.cuda`` is numba-cuda where that is installed (extra ``cuda``), and else the target that Numba still brings.
 With ``NUMBA_ENABLE_CUDASIM=1`` in the environment either is a simulator, which runs kernels as Python, thread by
 thread, without a GPU.
 """
@@ -16,21 +16,26 @@ import numpy as np
 
 from enrnn_ref.errors import BackendUnavailable
 
+# Small grids are the nature of the matter, and warnings of them help nobody. Read when a target is imported.
+os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")
+_config: Any = numba.config
+_config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
+
 try:
-    from numba import cuda as cuda  # noqa: PLC0414 (handed on)
+    from numba import cuda as _cuda
 except ImportError as error:
     raise BackendUnavailable(
         f"backend 'cuda' cannot run here: the CUDA target of Numba {numba.__version__} does not load with NumPy "
         f"{np.__version__} ({error}); expected 'enrnn-ref[cuda]' to be installed, which keeps NumPy below 2.5."
     ) from error
 
-SIMULATED = bool(numba.config.ENABLE_CUDASIM)
+cuda: Any = _cuda
+"""What kernels are written with; of no type that a checker knows."""
+
+SIMULATED = bool(_config.ENABLE_CUDASIM)
 
 TARGET = "simulator" if SIMULATED else {"NVIDIA": "numba-cuda"}.get(cuda.implementation, "numba")
 """What compiles: "numba-cuda", "numba" (built in) or "simulator"."""
-
-# Small grids are the nature of the matter, and warnings of them help nobody.
-os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")
 
 
 NUMPY_BELOW = (2, 5)

@@ -104,8 +104,7 @@ def _units(layout: Layout, functions: tuple[Callable[..., Any], ...]) -> Units:
     def scatter(arguments: str, *statements: str) -> Any:
         return device_function(scattering(f"{arguments}, values, below", list(statements), {"flush": flush}))
 
-    return Units(
-        layout,
+    every = (
         *(on_device(function) for function in functions),
         gather("z, t, b, j", *(f"z[t, b, {g}, j]" for g in range(layout.gates))),
         gather("h, s, m, t, b, j", *(f"h[s, b, {k}, j]" for k in outputs), *(f"m[t, {k}, b, j]" for k in others)),
@@ -128,6 +127,7 @@ def _units(layout: Layout, functions: tuple[Callable[..., Any], ...]) -> Units:
         ),
         scatter("d, b, j", *(f"d[{k}, b, j] += flush(values[{k}], below)" for k in range(layout.parameters))),
     )
+    return Units(layout, *every)
 
 
 def _no_relay(*arguments: Any) -> Any:
