@@ -34,8 +34,8 @@ class PersistentKernels(NamedTuple):
     ``forward(theta, z, h, memory, matrix, where, group, staged, count, shares, below)`` and ``backward(theta, z, h,
     memory, dh, dh_t, dmemory, dz, dtheta, matrix, where, group, staged, count, shares, below)``. Each block takes
     ``count`` units of ``group`` sequences and multiplies ``staged`` of these at a time; its place in the grid (x: the
-    units, y: the sequences) says which. ``where`` has the gates that have a product, in the order of its rows. Dynamic shared
-    memory: see :func:`shared_entries`.
+    units, y: the sequences) says which. ``where`` has the gates that have a product, in the order of its rows. Dynamic
+    shared memory: see :func:`shared_entries`.
     """
 
     forward: Any
