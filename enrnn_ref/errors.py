@@ -44,6 +44,10 @@ class BackendUnavailable(EnrnnError, RuntimeError):  # noqa: N818 (binding publi
     """A backend exists but cannot run here."""
 
 
+class DeviceError(EnrnnError, RuntimeError):
+    """A device gave up in the middle of a pass: its memory ran out, or it was lost. The host's arrays are as they were."""
+
+
 class DegenerateEigenvalueError(EnrnnError, ArithmeticError):
     """The leading eigenvalue has no derivative: it is tied, defective or zero.
 

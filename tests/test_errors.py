@@ -34,6 +34,7 @@ def test_base_is_no_built_in_error():
         (errors.OptionError, ValueError),
         (errors.TapeNotKeptError, RuntimeError),
         (errors.BackendUnavailable, RuntimeError),
+        (errors.DeviceError, RuntimeError),
         (errors.DegenerateEigenvalueError, ArithmeticError),
     ],
 )

@@ -24,7 +24,7 @@ from enrnn_ref.backends.cuda import loops
 from enrnn_ref.backends.cuda.loops import Carried, DeviceTape
 from enrnn_ref.backends.cuda.operands import Operands, on_device, zeros
 from enrnn_ref.backends.cuda.rule import Limits, Plan, loop_of, plan
-from enrnn_ref.backends.cuda.target import SIMULATED, cuda, require_device
+from enrnn_ref.backends.cuda.target import SIMULATED, cuda, device_errors, require_device
 from enrnn_ref.backends.cuda.units import units_of
 from enrnn_ref.cells.base import Cell
 
@@ -36,6 +36,8 @@ class CudaBackend(Backend):
     ------
     BackendUnavailable
         There is no device, no driver or no toolkit.
+    DeviceError
+        In any of its passes: the device's memory ran out, or the device was lost.
     """
 
     name = "cuda"
@@ -53,6 +55,7 @@ class CudaBackend(Backend):
         )
         return forward, backward
 
+    @device_errors()
     def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:
         time, batch, m = x.shape
         y = np.empty((time, batch, len(weight)), x.dtype) if out is None else out
@@ -62,14 +65,17 @@ class CudaBackend(Backend):
         y[...] = result.copy_to_host().reshape(y.shape)
         return y
 
+    @device_errors()
     def correlate(self, dz: Array, x: Array) -> Array:
         found: Array = loops.correlate(on_device(dz), on_device(x)).copy_to_host()
         return found
 
+    @device_errors()
     def total(self, dz: Array) -> Array:
         found: Array = loops.total(on_device(dz)).copy_to_host()[0]
         return found
 
+    @device_errors()
     def forward(self, cell: Cell, step: Step, tape: SequenceTape) -> None:
         on, held = Operands.of(cell, step), _tape(cell, step, tape)
         batch, n = held.z.shape[1], held.z.shape[3]
@@ -80,6 +86,7 @@ class CudaBackend(Backend):
             if array is not None:
                 array[...] = there.copy_to_host().reshape(array.shape)
 
+    @device_errors()
     def backward(
         self, cell: Cell, step: Step, tape: SequenceTape, dh: Array | None, dfinal: States
     ) -> SequenceGradients:
@@ -99,6 +106,7 @@ class CudaBackend(Backend):
             None if whole is None else whole.copy_to_host(),
         )
 
+    @device_errors()
     def tangent(
         self, cell: Cell, step: Step, drive: Array, initial: States, dstep: Step, ddrive: Array, dinitial: States
     ) -> tuple[States, States]:

@@ -7,14 +7,15 @@ thread, without a GPU.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numba
 import numpy as np
 
-from enrnn_ref.errors import BackendUnavailable
+from enrnn_ref.errors import BackendUnavailable, DeviceError
 
 # Small grids are the nature of the matter, and warnings of them help nobody. Read when a target is imported.
 os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")
@@ -23,6 +24,7 @@ _config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
 
 try:
     from numba import cuda as _cuda
+    from numba.cuda.cudadrv.driver import CudaAPIError
 except ImportError as error:
     raise BackendUnavailable(
         f"backend 'cuda' cannot run here: the CUDA target of Numba {numba.__version__} does not load with NumPy "
@@ -53,11 +55,29 @@ def require_device() -> None:
         )
     if cuda.is_available():
         return
-    reason = " ".join(str(cuda.cuda_error() or "no CUDA toolkit was found").split())
+    reason = " ".join(str(cuda.cuda_error() or "no CUDA toolkit was found").split()).rstrip(".")
     raise BackendUnavailable(
         f"backend 'cuda' cannot run here: {reason} (target {TARGET!r}); expected an NVIDIA GPU with its driver, and "
         "'enrnn-ref[cuda]' to be installed. 'cpu' (compiled) and 'reference' (readable NumPy) run everywhere."
     )
+
+
+@contextlib.contextmanager
+def device_errors() -> Iterator[None]:
+    """What the driver reports meanwhile, as an error of this package.
+
+    Raises
+    ------
+    DeviceError
+        The device's memory ran out, or the device was lost.
+    """
+    try:
+        yield
+    except CudaAPIError as error:
+        raise DeviceError(
+            f"backend 'cuda' stopped: the driver reports {error}; expected a device with memory for the pass. Fewer "
+            "sequences at a time, forward(..., keep=False) or checkpoint_every=k need less. Nothing was changed."
+        ) from error
 
 
 def kernel(function: Callable[..., Any], threads: int | None = None) -> Any:
