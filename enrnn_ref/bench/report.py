@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from enrnn_ref.bench.compare import Change
-from enrnn_ref.bench.measure import FEW, PAUSE, PREPARATION, SLOW
+from enrnn_ref.bench.measure import AFRESH, FEW, PAUSE, PREPARATION, SLOW
 from enrnn_ref.bench.parts import PARTS
 from enrnn_ref.bench.ratios import BARS, BARS_THREADS, SHARE, TEXTS
 from enrnn_ref.bench.sizes import Size
@@ -32,7 +32,8 @@ NOTES = f"""\
 - `torch.compile` compiles stretches of at most 16 steps, which are called in turn: unrolled as a whole, a loop is not
   compiled in bearable time. A contender that is not ready after {PREPARATION:g} s is left out.
 - All calls of a case take turns, after two rounds that do not count and {1e3 * PAUSE:g} ms apart, because workers of
-  OpenMP and OpenBLAS wait actively for a while. What takes more than {SLOW:g} s takes part in {FEW} rounds only.
+  OpenMP and OpenBLAS wait actively for a while. What takes less than {AFRESH:g} s is called twice, and the second time
+  counts. What takes more than {SLOW:g} s takes part in {FEW} rounds only.
 - Ratios are medians of the quotients round by round, quartiles in brackets. Of several pairs the one counts that suits
   us least.
 - Parts: what is indented is inside the pass above it, and timed alone, so not in a warm cache; the loops are what
