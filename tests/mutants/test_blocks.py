@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import enrnn_ref as er
+from enrnn_ref.backends.reference import ReferenceBackend
 from enrnn_ref.models import recurrence
 
 T, B, INPUTS, UNITS = 7, 3, 2, 5
@@ -33,6 +34,22 @@ def test_blocks_are_cut_by_the_batch_and_the_bytes_of_a_step(asked, model, gates
     model.backward(run, np.ones_like(run.y))
     assert asked["segments"] == [(T, B, step_bytes, 4)]
     assert set(asked["time_blocks"]) == {(T, B, step_bytes)}
+
+
+def test_a_backend_without_a_cache_to_fill_is_given_all_times_at_once(asked, monkeypatch):
+    model = er.GRU(INPUTS, UNITS)
+    params, x = model.init(0), np.random.default_rng(0).standard_normal((T, B, INPUTS))
+    whole = model.forward(params, x, backend="reference")
+    expected = model.backward(whole, np.ones_like(whole.y))
+    assert asked["time_blocks"]
+    asked["time_blocks"].clear()
+    monkeypatch.setattr(ReferenceBackend, "blocked", False)
+    run = model.forward(params, x, backend="reference")
+    found = model.backward(run, np.ones_like(run.y))
+    assert not asked["time_blocks"]
+    np.testing.assert_array_equal(run.h, whole.h)
+    for name, gradient in expected.params.items():
+        np.testing.assert_allclose(found.params[name], gradient, rtol=1e-12, atol=1e-12, err_msg=name)
 
 
 def test_one_step_of_one_sequence_of_one_number_can_be_checkpointed():
