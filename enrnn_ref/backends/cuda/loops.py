@@ -166,7 +166,7 @@ def tangent(
 
 def affine(result: Any, x: Any, weight: Any, bias: Any) -> None:
     """result (1, N, k) = x (1, N, m) weight (1, k, m)ᵀ + bias (k,), or none of length 0 [GS-1]."""
-    grid = (_over(result.shape[2], TILE.side), _over(result.shape[1], TILE.side), 1)
+    grid = (_over(result.shape[1], TILE.side), _over(result.shape[2], TILE.side), 1)  # x: only it may be millions
     products(x.dtype).over_columns[grid, (TILE.threads, TILE.threads)](result, x, weight, bias, 0)
 
 
@@ -174,7 +174,7 @@ def correlate(dz: Any, x: Any) -> Any:
     """Σ dz_t x_tᵀ over times and sequences, (T, B, k), (T, B, m) → (k, m) in float64 [BP-4] [BP-5]."""
     steps = max(1, SLICE_ROWS // dz.shape[1])
     parts = cuda.device_array((_over(len(dz), steps), dz.shape[2], x.shape[2]), dz.dtype)
-    grid = (_over(x.shape[2], TILE.side), _over(dz.shape[2], TILE.side), len(parts))
+    grid = (_over(dz.shape[2], TILE.side), _over(x.shape[2], TILE.side), len(parts))
     products(dz.dtype).over_time[grid, (TILE.threads, TILE.threads)](parts, dz, x, zeros((0,), dz.dtype), steps)
     return _total(parts)
 

@@ -68,7 +68,7 @@ def products(kind: Any, tile: Tile = TILE) -> Products:
             of_b = cuda.shared.array((depth, side), dtype)
             sums = cuda.local.array((each, each), dtype)
             x, y = cuda.threadIdx.x, cuda.threadIdx.y
-            top, left, part = cuda.blockIdx.y * side, cuda.blockIdx.x * side, cuda.blockIdx.z
+            top, left, part = cuda.blockIdx.x * side, cuda.blockIdx.y * side, cuda.blockIdx.z
             if of_time:
                 first, last = part * steps * a.shape[1], min((part + 1) * steps, a.shape[0]) * a.shape[1]
             else:
