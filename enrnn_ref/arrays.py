@@ -34,6 +34,8 @@ def float_array(name: str, value: object, *, longdouble: bool = False) -> Array:
     NotFiniteError
         NaN or infinity.
     """
+    if type(value) is np.ndarray and value.dtype in FLOATS and value.flags.carray and np.isfinite(value).all():
+        return value  # as it should be, which the rest takes its time to find out
     if isinstance(value, np.ma.MaskedArray):
         raise DtypeError(f"{name} is a masked array, whose mask would be lost; expected a plain one.")
     try:
@@ -48,8 +50,6 @@ def float_array(name: str, value: object, *, longdouble: bool = False) -> Array:
         bad = int(np.size(array) - np.count_nonzero(np.isfinite(array)))
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(np.atleast_1d(array)))[0])
         raise NotFiniteError(f"{name} holds {bad} NaN or infinite value(s), the first at index {first}.")
-    if array.flags.carray and array.dtype == native:  # as it should be; np.require takes its time to find that out
-        return array
     return np.require(array, dtype=native, requirements=["C", "A", "W"])
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from enrnn_ref.arrays import Array
+from enrnn_ref.backends.memory import empty
 from enrnn_ref.cells.base import Cell
 
 Support = tuple[tuple[slice, slice], ...]
@@ -143,15 +144,15 @@ def room(cell: Cell, time: int, initial: States, *, projected: bool) -> Sequence
     units = (time, batch, n)
     return SequenceTape(
         state_room(initial, time),
-        np.empty((time, batch, cell.gates * n), dtype),
-        np.empty(units, dtype) if projected else None,
-        np.empty(units, dtype) if cell.relayed else None,
+        empty((time, batch, cell.gates * n), dtype),
+        empty(units, dtype) if projected else None,
+        empty(units, dtype) if cell.relayed else None,
     )
 
 
 def state_room(initial: States, time: int) -> States:
     """Space for the states of all times, the first filled."""
-    sequence = States(*(np.empty((time + 1, *part.shape), part.dtype) for part in initial))
+    sequence = States(*(empty((time + 1, *part.shape), part.dtype) for part in initial))
     sequence.h[0], sequence.memory[0] = initial
     return sequence
 

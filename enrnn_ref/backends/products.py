@@ -52,19 +52,22 @@ def pack(terms: Sequence[Term], dtype: Any) -> Packed:
     """The panels of some rectangles; those without entries are left out."""
     if not terms:
         return _nothing(np.dtype(dtype))
-    parts, rows, first = [np.empty(0, dtype)], [], 0
+    wide, pieces, rows, size = lanes(dtype), [], [], 0
     for target, source, block in terms:
         width, columns = block.shape
-        count = -(-width // lanes(dtype))
         for lo in range(0, columns, DEPTH) if width else ():
-            piece = block[:, lo : lo + DEPTH]
-            depth = piece.shape[1]
-            whole = np.zeros((count * lanes(dtype), depth), dtype)
-            whole[:width] = piece
-            parts.append(whole.reshape(count, lanes(dtype), depth).swapaxes(1, 2).ravel())
-            rows.append((target, width, source + lo, depth, first))
-            first += parts[-1].size
-    return Packed(np.concatenate(parts), np.array(rows, np.int64).reshape(-1, 5))
+            pieces.append(block[:, lo : lo + DEPTH])
+            depth = pieces[-1].shape[1]
+            rows.append((target, width, source + lo, depth, size))
+            size += -(-width // wide) * depth * wide
+    panels = np.zeros(size, dtype)
+    for piece, (_, width, _, depth, first) in zip(pieces, rows, strict=True):
+        whole, rest = divmod(width, wide)
+        stack = panels[first : first + -(-width // wide) * depth * wide].reshape(-1, depth, wide)
+        stack[:whole] = piece[: whole * wide].reshape(whole, wide, depth).swapaxes(1, 2)
+        if rest:
+            stack[whole, :, :rest] = piece[whole * wide :].T
+    return Packed(panels, np.array(rows, np.int64).reshape(-1, 5))
 
 
 @functools.cache

@@ -10,15 +10,29 @@ import functools
 import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 from threadpoolctl import ThreadpoolController
 
 
+_WITHIN: ContextVar[bool] = ContextVar("within single_threaded_blas", default=False)
+
+
 @contextmanager
 def single_threaded_blas() -> Iterator[None]:
-    """Within the block, or within a function decorated with it, BLAS runs on the calling thread alone."""
-    with _controller().limit(limits=1, user_api="blas"):
+    """Within the block, or within a function decorated with it, BLAS runs on the calling thread alone.
+
+    A block inside another costs nothing: a check enters one, and each of its thousands of passes another.
+    """
+    if _WITHIN.get():
         yield
+        return
+    token = _WITHIN.set(True)
+    try:
+        with _controller().limit(limits=1, user_api="blas"):
+            yield
+    finally:
+        _WITHIN.reset(token)
 
 
 @functools.cache

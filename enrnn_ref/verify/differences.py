@@ -34,7 +34,7 @@ TARGET = 2.0**-30
 """Relative error at which no further step is taken. It limits the effort; no verdict depends on it."""
 
 _FIRST = -4  # the first step is 2^-4 of the argument's scale
-_INITIAL = 6  # steps before the first look
+_INITIAL = 5  # steps before the first look
 _MORE = 3  # steps between two looks
 _AHEAD = 7  # the witness is at 2^-7 of the smallest step
 _LOWEST, _HIGHEST = -40, 24
@@ -309,16 +309,13 @@ class _Extrapolation(NamedTuple):
 def _extrapolate(raw: Array, raw_noise: Array, ratio: int) -> _Extrapolation:
     """All windows of the quotients ``raw``, the last of which is the witness and takes no part."""
     quotients = raw[:-1]
-    ends, stages, weights = _scheme(len(quotients), ratio)
+    weights, chains = _scheme(len(quotients), ratio)
     values = weights @ np.where(np.isfinite(quotients), quotients, 0.0)
-    index = {window: i for i, window in enumerate(zip(ends.tolist(), stages.tolist(), strict=True))}
     truncation = np.full_like(values, np.inf)
-    for (end, stage), i in index.items():
-        if stage:
-            one_less, earlier = values[index[end, stage - 1]], values[index[end - 1, stage - 1]]
-            moved = np.maximum(np.abs(values[i] - one_less), np.abs(values[i] - earlier))
-            # Among many windows some values agree by luck; one agreement must not be believed without the one before.
-            truncation[i] = np.maximum(moved, truncation[index[end, stage - 1]] / LUCK) if stage > 1 else moved
+    for stage, (windows, one_less, earlier) in enumerate(chains, start=1):
+        moved = np.maximum(np.abs(values[windows] - values[one_less]), np.abs(values[windows] - values[earlier]))
+        # Among many windows some values agree by luck; one agreement must not be believed without the one before.
+        truncation[windows] = np.maximum(moved, truncation[one_less] / LUCK) if stage > 1 else moved
     truncation[(weights != 0.0).astype(float) @ ~np.isfinite(quotients) > 0.0] = np.inf
     return _Extrapolation(raw, raw_noise, values, truncation, np.abs(weights) @ raw_noise[:-1])
 
@@ -337,14 +334,23 @@ def _windows(steps: int) -> tuple[Array, Array, Array]:
 
 
 @lru_cache
-def _scheme(steps: int, ratio: int) -> tuple[Array, Array, Array]:
-    """Last step, stages and Neville weights (windows, steps) of the windows; errors in powers of 1/ratio."""
+def _scheme(steps: int, ratio: int) -> tuple[Array, list[tuple[Array, Array, Array]]]:
+    """Neville weights (windows, steps) of the windows; errors in powers of 1/ratio.
+
+    And for every stage from 1 on three lists: its windows, and the two of one stage less that each is made of, the one
+    with the same last step and the one that ends a step earlier.
+    """
     _, last, stages = _windows(steps)
-    rows: dict[tuple[int, int], Array] = {}
-    for end, stage in zip(last.tolist(), stages.tolist(), strict=True):
+    index = {window: i for i, window in enumerate(zip(last.tolist(), stages.tolist(), strict=True))}
+    weights = np.zeros((len(index), steps))
+    chains: list[list[tuple[int, int, int]]] = [[] for _ in range(stages.max(initial=0))]
+    for (end, stage), i in index.items():
         if stage == 0:
-            rows[end, 0] = np.eye(steps)[end]
-        else:
-            power = float(ratio**stage)
-            rows[end, stage] = (power * rows[end, stage - 1] - rows[end - 1, stage - 1]) / (power - 1.0)
-    return last, stages, np.array(list(rows.values()))
+            weights[i, end] = 1.0
+            continue
+        one_less, earlier = index[end, stage - 1], index[end - 1, stage - 1]
+        power = float(ratio**stage)
+        weights[i] = (power * weights[one_less] - weights[earlier]) / (power - 1.0)
+        chains[stage - 1].append((i, one_less, earlier))
+    rows = [np.array(chain).T for chain in chains]
+    return weights, [(chain[0], chain[1], chain[2]) for chain in rows]

@@ -1,95 +1,115 @@
-"""A run of the compiled backend keeps at most three arrays of T·B·n, and with ``keep=False`` none."""
+"""Memory of tapes: kept for the next one, never given to two at once."""
 
-import gc
-import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import enrnn_ref as er
-
-TIMES, BATCH, INPUTS = 300, 20, 2
-MODELS = [
-    pytest.param(er.ENRNN(INPUTS, 30, 20, 3), id="ENRNN"),
-    pytest.param(er.ScoRNN(INPUTS, 50, 3), id="ScoRNN"),
-    pytest.param(er.RNN(INPUTS, 50, 3, activation="tanh"), id="RNN"),
-    pytest.param(er.RNN(INPUTS, 50), id="RNN without readout"),
-]
+from enrnn_ref.backends import memory
 
 
-def _retained(model, **options):
-    """Bytes that live on with the run, beyond the caller's own arrays, and the peak while it was made."""
-    params = model.init(0)
-    x = np.random.default_rng(0).standard_normal((TIMES, BATCH, INPUTS))
-    model.forward(params, x[:3], **options)  # compile first
-    gc.collect()
-    tracemalloc.start()
-    try:
-        run = model.forward(params, x, **options)
-        gc.collect()
-        kept, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    return run, kept, peak
+@pytest.fixture(autouse=True)
+def _nothing_kept(monkeypatch):
+    monkeypatch.setattr(memory, "_kept", type(memory._kept)())
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("readout", ["all", "last"])
-def test_a_run_keeps_at_most_three_arrays(model, readout):
-    model = type(model)(**{**model.config(), "readout": readout})
-    sequence = TIMES * BATCH * model.hidden_size * 8
-    run, kept, peak = _retained(model)
-    outputs = run.y.nbytes if model.output_size else 0
-    small = 2 * sum(array.nbytes for array in model.init(0).values()) + 40 * BATCH * model.hidden_size * 8
-    assert kept <= 3 * sequence + outputs + small
-    assert peak <= 4 * sequence + outputs + small  # and making it needs little more
-    model.backward(run, np.ones_like(run.y))
+def address(array):
+    return array.__array_interface__["data"][0]
 
 
-@pytest.mark.parametrize("model", MODELS)
-@pytest.mark.parametrize("readout", ["all", "last"])
-def test_inference_keeps_only_its_output(model, readout):
-    model = type(model)(**{**model.config(), "readout": readout})
-    run, kept, peak = _retained(model, keep=False)
-    small = 2 * sum(array.nbytes for array in model.init(0).values()) + 40 * BATCH * model.hidden_size * 8
-    assert kept <= run.y.nbytes + small
-    # Blocks of steps, not the whole sequence, are held on the way; the outputs are joined once.
-    assert peak <= 2 * run.y.nbytes + TIMES * BATCH * model.hidden_size * 8 + small
-    assert run.h is None
+def kept_bytes():
+    return sum(stretch.nbytes for stretch in memory._kept)
 
 
-@pytest.mark.parametrize("backend", ["reference", "cpu"])
-def test_inference_has_no_backward_pass(backend):
-    model = er.ENRNN(2, 4, 3)
-    run = model.forward(model.init(0), np.ones((3, 2, 2)), keep=False, backend=backend)
-    with pytest.raises(er.errors.TapeNotKeptError, match="keep=False"):
-        model.backward(run, np.ones_like(run.y))
+LENGTH = memory.LARGE_BYTES // 8
 
 
-def test_final_state_does_not_keep_the_tape_alive():
-    """State is carried over thousands of chunks of text: each may keep one row, not one tape."""
-    model = er.ENRNN(INPUTS, 30, 20)
-    x = np.ones((TIMES, BATCH, INPUTS))
-    run = model.forward(model.init(0), x)
-    state = run.state["h"]
-    while state.base is not None:
-        state = state.base
-    assert state.size == BATCH * model.hidden_size
+def test_an_array_as_numpy_makes_them():
+    for shape, dtype in (((LENGTH, 3), np.float64), ((2, 3, LENGTH), np.float32), ((5,), np.float32), ((0, 7), float)):
+        array = memory.empty(shape, dtype)
+        assert array.shape == shape
+        assert array.dtype == dtype
+        assert array.flags.c_contiguous
+        assert array.flags.writeable
+        assert array.flags.aligned
 
 
-def test_with_checkpoints_memory_does_not_grow_with_time():
-    """50,000 steps of 128 units and 8 sequences in float32: less than 40 MB beside the inputs."""
-    model = er.ENRNN(2, 64, 64, 1)
-    params = model.init(0, np.float32)
-    x = np.random.default_rng(0).standard_normal((50_000, 8, 2)).astype(np.float32)
-    model.backward(run := model.forward(params, x[:9], checkpoint_every=4), run.y)  # compile first
-    del run
-    gc.collect()
-    tracemalloc.start()
-    try:
-        run = model.forward(params, x, checkpoint_every=1)
-        model.backward(run, np.ones_like(run.y))
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert peak < 40e6
+def test_what_was_freed_is_handed_out_again_and_only_then():
+    first = memory.empty((3, LENGTH), float)
+    view, where = first[1:, ::2], address(first)
+    del first
+    second = memory.empty((3, LENGTH), float)  # a view of the first one is still there
+    assert address(second) != where
+    assert not np.shares_memory(second, view)
+    assert kept_bytes() == 0
+    del view
+    assert kept_bytes() == 3 * LENGTH * 8
+    third = memory.empty((LENGTH, 3), float)  # the same size in another shape
+    assert address(third) == where
+    assert kept_bytes() == 0
+
+
+def test_another_size_lets_go_of_what_was_kept():
+    del_me = [memory.empty((k, LENGTH), float) for k in (2, 3)]
+    del_me.clear()
+    assert kept_bytes() == 5 * LENGTH * 8
+    again = memory.empty((3, LENGTH), float)
+    assert kept_bytes() == 2 * LENGTH * 8
+    other = memory.empty((4, LENGTH), float)
+    assert kept_bytes() == 0
+    assert not np.shares_memory(again, other)
+
+
+def test_no_more_is_kept_than_the_limit(monkeypatch):
+    monkeypatch.setattr(memory, "KEPT_BYTES", 3 * LENGTH * 8)
+    arrays = [memory.empty((2, LENGTH), float), memory.empty((1, LENGTH), float), memory.empty((1, LENGTH), float)]
+    arrays.clear()
+    assert kept_bytes() <= 3 * LENGTH * 8
+
+
+def test_small_arrays_are_left_to_the_c_library():
+    array = memory.empty((LENGTH - 1,), float)
+    assert array.base is None
+    del array
+    assert kept_bytes() == 0
+
+
+def test_threads_never_share_a_stretch():
+    def work(mark):
+        for _ in range(50):
+            array = memory.empty((LENGTH,), float)
+            array[:: LENGTH // 7] = mark
+            other = memory.empty((LENGTH,), float)
+            other[:: LENGTH // 7] = -mark
+            assert np.all(array[:: LENGTH // 7] == mark)
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(work, range(1, 5)))
+
+
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+def test_a_run_is_its_own_whatever_comes_after_it(monkeypatch, backend):
+    """Its states and gradients keep their bits while later runs come and go on the memory of still others."""
+    monkeypatch.setattr(memory, "LARGE_BYTES", 1)
+    rng = np.random.default_rng(0)
+    model = er.ENRNN(3, 4, 5, 2)
+    params = model.init(rng)
+    xs = rng.standard_normal((6, 7, 4, 3))
+    dy = rng.standard_normal((7, 4, 2))
+    run = model.forward(params, xs[0], backend=backend)
+    before, grads = run.h.copy(), model.backward(run, dy)
+    for x in xs[1:]:
+        later = model.forward(params, x, backend=backend)
+        model.backward(later, dy)
+    assert np.array_equal(run.h, before)
+    assert not np.shares_memory(run.h, later.h)
+    again = model.backward(run, dy)
+    for name, gradient in grads.params.items():
+        assert np.array_equal(gradient, again.params[name])
+    h = later.h
+    del run, later
+    after = h.copy()
+    model.forward(params, xs[0], backend=backend)
+    assert np.array_equal(h, after)  # h alone keeps its memory
