@@ -8,14 +8,18 @@ gates, W the width of the output state h, M the components of the cell's other s
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from enrnn_ref.arrays import Array
 from enrnn_ref.backends.memory import empty
 from enrnn_ref.cells.base import Cell
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 Support = tuple[tuple[slice, slice], ...]
 """Rows and columns of the rectangles of a matrix outside of which it is zero."""
@@ -96,6 +100,17 @@ class Backend(ABC):
     name: str
     longdouble: bool = False
     blocked: bool = True
+
+    def shares(self, batch: int, multiply_adds: int) -> list[slice]:
+        """The sequences that a pass of so many multiply-adds is worth dividing into; all in one, unless overridden."""
+        return [slice(0, batch)]
+
+    def each(self, work: Callable[[Backend, Item], Result], items: Sequence[Item]) -> list[Result]:
+        """``work(engine, item)`` for every item, side by side where the backend can; the results in their order.
+
+        ``engine`` is this backend with the item's part of its threads.
+        """
+        return [work(self, item) for item in items]
 
     @abstractmethod
     def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:

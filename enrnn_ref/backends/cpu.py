@@ -1,9 +1,10 @@
 """The compiled backend: the same loops in Numba, one compilation per cell and dtype.
 
-Threads split the batch outside the time loop, so they meet once per pass; within a step there is no parallelism. The
-products over all times are split over time instead. The number of threads is Numba's (``numba.set_num_threads``); the
-models hold BLAS to one thread meanwhile, whose own pool would fight ours. Every thread owns its partial sums, which are
-added in a fixed order: for a given thread count the bits do not change from run to run.
+Threads share the sequences of a batch: each takes its share through a whole pass, the loop and the products, and they
+meet at the end of it. Only where there are fewer sequences than threads are the products over all times shared too, row
+by row. The number of threads is Numba's (``numba.set_num_threads``); the models hold BLAS to one thread meanwhile,
+whose own pool would fight ours. Every thread owns its partial sums, which are added in a fixed order: for a given
+thread count the bits do not change from run to run.
 
 Subnormal numbers are flushed. The short-term state decays by design, and on many processors arithmetic on subnormals
 costs a hundred times more. A state or a gradient below ``smallest normal / machine epsilon`` (1e-31 in float32, 1e-292
@@ -16,7 +17,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -39,6 +40,7 @@ from enrnn_ref.backends.products import Packed, Term, pack
 from enrnn_ref.backends.reference import sum_outer
 from enrnn_ref.cells.base import Cell
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 PARALLEL_WORK = 1 << 22  # multiply-adds below which waking a second thread costs more than it brings
@@ -46,9 +48,32 @@ TIME_BLOCK_ROWS = 1024  # rows of a product over time: one block stays in the ca
 
 
 class CpuBackend(Backend):
-    """Numba on the CPU."""
+    """Numba on the CPU.
+
+    Parameters
+    ----------
+    threads : int, optional
+        How many it may use; as many as Numba's setting says at the time, if none are given.
+    """
 
     name = "cpu"
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._given = threads
+
+    @property
+    def _threads(self) -> int:
+        return numba.get_num_threads() if self._given is None else self._given
+
+    def shares(self, batch: int, multiply_adds: int) -> list[slice]:
+        return _shares(batch, self._threads if multiply_adds >= PARALLEL_WORK else 1)
+
+    def each(self, work: Callable[[Backend, Item], Result], items: Sequence[Item]) -> list[Result]:
+        threads = self._threads
+        if threads == 1 or len(items) == 1:
+            return [work(self, item) for item in items]
+        engine = CpuBackend(max(1, threads // len(items)))
+        return _side_by_side([functools.partial(work, engine, item) for item in items], _pool("passes"))
 
     def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:
         y = np.empty((*x.shape[:2], len(weight)), x.dtype) if out is None else out
@@ -56,7 +81,7 @@ class CpuBackend(Backend):
         rows, results = np.ascontiguousarray(x).reshape(-1, x.shape[2]), y.reshape(-1, y.shape[2])
         packed = pack([Term(0, 0, weight)], x.dtype)
         offset = np.zeros(len(weight), x.dtype) if bias is None else bias
-        _split(lambda lo, hi: affine(results, rows, packed, offset, lo, hi), len(rows), x.size * len(weight))
+        self._split(lambda lo, hi: affine(results, rows, packed, offset, lo, hi), len(rows), x.size * len(weight))
         return y
 
     def correlate(self, dz: Array, x: Array) -> Array:
@@ -68,7 +93,7 @@ class CpuBackend(Backend):
                 partial += sum_outer(dz[t : min(t + steps, hi)], x[t : min(t + steps, hi)])
             return partial
 
-        return _sum(_split(block, len(dz), dz.size * x.shape[-1]))
+        return _sum(self._split(block, len(dz), dz.size * x.shape[-1]))
 
     def total(self, dz: Array) -> Array:
         # A step's sequences in the arrays' own dtype, which vectorises; then float64 takes over.
@@ -77,54 +102,41 @@ class CpuBackend(Backend):
 
     def forward(self, cell: Cell, step: Step, tape: SequenceTape) -> None:
         states, z, emitted, relayed = tape
-        forward, below = compile_kernels(cell).forward, flush_below(z)
-        r, r_relayed, projection = _matrices(cell, step)
-
-        def chunk(lo: int, hi: int) -> None:
-            forward(
-                r, r_relayed, projection, step.theta, z, *states, _or_empty(emitted, z), _or_empty(relayed, z), lo, hi,
-                below,
-            )  # fmt: skip
-
-        _split(chunk, z.shape[1], z.size * step.matrix.shape[1])
+        compile_kernels(cell).forward(
+            *_matrices(cell, step), step.theta, z, *states, _or_empty(emitted, z), _or_empty(relayed, z), flush_below(z)
+        )
 
     def backward(
         self, cell: Cell, step: Step, tape: SequenceTape, dh: Array | None, dfinal: States
     ) -> SequenceGradients:
         z = tape.z
-        dz = np.empty_like(z)
+        dz, dtheta = np.empty_like(z), np.zeros(step.theta.shape)
         dinitial = States(dfinal.h.copy(), dfinal.memory.copy())
         whole = None if step.projection is None else np.empty((len(z), *dfinal.h.shape), z.dtype)
-        backward, below = compile_kernels(cell).backward, flush_below(z)
-        r, r_relayed, projection = _matrices(cell, step, transposed=True)
-
-        def chunk(lo: int, hi: int) -> Array:
-            dtheta = np.zeros(step.theta.shape)
-            backward(
-                r, r_relayed, projection, step.theta, z, *tape.states, _or_empty(dh, z), *dinitial, dz, dtheta,
-                _or_empty(whole, z), lo, hi, below,
-            )  # fmt: skip
-            return dtheta
-
-        dtheta = _sum(_split(chunk, z.shape[1], z.size * step.matrix.shape[1]))
+        direct = np.ascontiguousarray(_or_empty(dh, z))
+        compile_kernels(cell).backward(
+            *_matrices(cell, step, transposed=True), step.theta, z, *tape.states, direct, *dinitial, dz, dtheta,
+            _or_empty(whole, z), flush_below(z),
+        )  # fmt: skip
         return SequenceGradients(dz, dinitial, dtheta, whole)
 
     def tangent(
         self, cell: Cell, step: Step, drive: Array, initial: States, dstep: Step, ddrive: Array, dinitial: States
     ) -> tuple[States, States]:
         states, dstates = state_room(initial, len(drive)), state_room(dinitial, len(drive))
-        tangent, below = compile_kernels(cell).tangent, flush_below(drive)
         r, r_relayed, projection = _matrices(cell, step)
         dr, dr_relayed, dprojection = _matrices(cell, dstep)
-
-        def chunk(lo: int, hi: int) -> None:
-            tangent(
-                r, dr, r_relayed, dr_relayed, projection, dprojection, step.theta, dstep.theta,
-                drive, ddrive, states.h, dstates.h, states.memory, dstates.memory, lo, hi, below,
-            )  # fmt: skip
-
-        _split(chunk, drive.shape[1], 3 * drive.size * step.matrix.shape[1])
+        compile_kernels(cell).tangent(
+            r, dr, r_relayed, dr_relayed, projection, dprojection, step.theta, dstep.theta,
+            drive, ddrive, states.h, dstates.h, states.memory, dstates.memory, flush_below(drive),
+        )  # fmt: skip
         return states, dstates
+
+    def _split(self, work: Callable[[int, int], Result], length: int, multiply_adds: int) -> list[Result]:
+        """``work(lo, hi)`` over 0..length, one contiguous share per thread; the results in the order of the shares."""
+        threads = self._threads if multiply_adds >= PARALLEL_WORK else 1
+        tasks = [functools.partial(work, share.start, share.stop) for share in _shares(length, threads)]
+        return _side_by_side(tasks, _pool("rows"))
 
 
 Matrices = tuple[Packed, Packed, Packed]
@@ -156,15 +168,19 @@ def _or_empty(array: Array | None, like: Array) -> Array:
     return np.empty((0, 0, 0), like.dtype) if array is None else array
 
 
-def _split(work: Callable[[int, int], Result], length: int, multiply_adds: int) -> list[Result]:
-    """``work(lo, hi)`` over 0..length, one contiguous share per thread; the results in the order of the shares.
+def _shares(length: int, count: int) -> list[slice]:
+    """0..length in so many contiguous shares, or in ``length`` of them, whose lengths differ by one at most."""
+    count = min(count, length)
+    return [slice(lo, hi) for lo, hi in itertools.pairwise(length * k // count for k in range(count + 1))]
 
-    The calling thread does the first share itself: it need not be woken, and what it reads next is in its cache.
+
+def _side_by_side(tasks: Sequence[Callable[[], Result]], pool: ThreadPoolExecutor) -> list[Result]:
+    """The results in the order of the tasks, each from a thread of its own.
+
+    The calling thread does the first task itself: it need not be woken, and what it reads next is in its cache.
     """
-    threads = min(numba.get_num_threads(), length) if multiply_adds >= PARALLEL_WORK else 1
-    first, *others = itertools.pairwise(length * k // threads for k in range(threads + 1))
-    waiting = [_pool(threads - 1).submit(work, *share) for share in others]
-    return [work(*first), *(share.result() for share in waiting)]
+    waiting = [pool.submit(task) for task in tasks[1:]]
+    return [tasks[0](), *(task.result() for task in waiting)]
 
 
 def _sum(partials: list[Array]) -> Array:
@@ -173,8 +189,10 @@ def _sum(partials: list[Array]) -> Array:
 
 
 @functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="enrnn-ref")
+def _pool(purpose: str) -> ThreadPoolExecutor:
+    """Threads of its own for every purpose: a pass waits for its rows, and must not wait for the thread it runs on."""
+    most = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
+    return ThreadPoolExecutor(most, thread_name_prefix=f"enrnn-ref {purpose}")
 
 
 if hasattr(os, "register_at_fork"):  # a forked child inherits the pool but not its threads, and would wait forever

@@ -1,4 +1,4 @@
-"""The three time loops of the compiled backend, for the sequences lo..hi of a batch, compiled once per cell and dtype.
+"""The three time loops of the compiled backend, compiled once per cell and dtype.
 
 Legend: T times, B sequences, n units, G gates, W = c·n the width of h, M components of the other states, C pointwise
 parameters. z, dz (T, B, G·n) · h (T+1, B, W) · memory (T+1, M, B, n) · theta (C, n). r, r_relayed (the rows of R that
@@ -86,7 +86,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
     @functools.partial(jit, kept_as=name and f"forward {name}")
     def forward(
         r: Any, r_relayed: Any, projection: Any, theta: Any, z: Any, h: Any, memory: Any, emitted: Any, q: Any,
-        lo: int, hi: int, below: Any,
+        below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], memory.shape[3]
         projected = projection.terms.shape[0] > 0
@@ -95,33 +95,33 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
             z_t = z[t].reshape(batch, layout_gates, n)
             before = unseen if projected else h[t].reshape(batch, components, n)
             after = (emitted[t] if projected else h[t + 1]).reshape(batch, components, n)
-            add_product(z[t, lo:hi], h[t, lo:hi], r)  # [GS-2]
+            add_product(z[t], h[t], r)  # [GS-2]
             if has_relay:
-                for b in range(lo, hi):
+                for b in range(batch):
                     for j in range(n):
                         q[t, b, j] = relay_of(
                             gates_of(z_t, z_t, b, j), states_of(before, memory[t], b, j), theta_of(theta, theta, 0, j)
                         )
-                add_product(z[t, lo:hi], q[t, lo:hi], r_relayed)  # [CO-2]
+                add_product(z[t], q[t], r_relayed)  # [CO-2]
             old, new = memory[t], memory[t + 1]
-            for b in range(lo, hi):
+            for b in range(batch):
                 for j in range(n):
                     values = step(
                         gates_of(z_t, z_t, b, j), states_of(before, old, b, j), theta_of(theta, theta, 0, j)
                     )  # [GS-3]
                     set_states(after, new, b, j, values, below)
             if projected:
-                h[t + 1, lo:hi] = 0
-                add_product(h[t + 1, lo:hi], emitted[t, lo:hi], projection)  # [CO-3]
+                h[t + 1] = 0
+                add_product(h[t + 1], emitted[t], projection)  # [CO-3]
 
     @functools.partial(jit, kept_as=name and f"backward {name}")
     def backward(
         r: Any, r_relayed: Any, projection: Any, theta: Any, z: Any, h: Any, memory: Any, dh: Any, dh_t: Any,
-        dmemory: Any, dz: Any, dtheta: Any, whole: Any, lo: int, hi: int, below: Any,
+        dmemory: Any, dz: Any, dtheta: Any, whole: Any, below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], memory.shape[3]
         projected = projection.terms.shape[0] > 0
-        dq = np.empty((hi - lo, n), z.dtype)
+        dq = np.empty((batch, n), z.dtype)
         dm = np.zeros((batch, components * n), z.dtype)  # as each step leaves it: the cell does not see its old output
         unseen = np.zeros((batch, components, n), z.dtype)
         arriving = (dm if projected else dh_t).reshape(batch, components, n)
@@ -130,12 +130,12 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
             before = unseen if projected else h[t].reshape(batch, components, n)
             old = memory[t]
             if dh.shape[0] > 0:
-                add_rows(dh_t, dh[t, lo:hi], lo, hi)  # [BP-1]
+                add_rows(dh_t, dh[t])  # [BP-1]
             if projected:
-                whole[t, lo:hi] = dh_t[lo:hi]
-                add_product(dm[lo:hi], dh_t[lo:hi], projection)  # [CO-6]
-                dh_t[lo:hi] = 0
-            for b in range(lo, hi):
+                whole[t] = dh_t
+                add_product(dm, dh_t, projection)  # [CO-6]
+                dh_t[:] = 0
+            for b in range(batch):
                 for j in range(n):
                     dz_j, direct, dtheta_j = pullback(
                         gates_of(z_t, z_t, b, j),
@@ -148,29 +148,29 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                     add_theta(dtheta, dtheta, 0, j, dtheta_j, below)
             if has_relay:
                 dq[:] = 0
-                add_product(dq, dz[t, lo:hi], r_relayed)  # [CO-5]
-                for b in range(lo, hi):
+                add_product(dq, dz[t], r_relayed)  # [CO-5]
+                for b in range(batch):
                     for j in range(n):
                         dz_j, direct, dtheta_j = relay_pullback(
                             gates_of(z_t, z_t, b, j),
                             states_of(before, old, b, j),
                             theta_of(theta, theta, 0, j),
-                            dq[b - lo, j],
+                            dq[b, j],
                         )
                         add_gates(dz_t, dz_t, b, j, dz_j, below)
                         add_states(arriving, dmemory, b, j, direct, below)
                         add_theta(dtheta, dtheta, 0, j, dtheta_j, below)
-            add_product(dh_t[lo:hi], dz[t, lo:hi], r)  # [BP-3]
+            add_product(dh_t, dz[t], r)  # [BP-3]
 
     @functools.partial(jit, kept_as=name and f"tangent {name}")
     def tangent(
         r: Any, dr: Any, r_relayed: Any, dr_relayed: Any, projection: Any, dprojection: Any,
         theta: Any, dtheta: Any, z: Any, dz: Any, h: Any, dh: Any, memory: Any, dmemory: Any,
-        lo: int, hi: int, below: Any,
+        below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], memory.shape[3]
         projected = projection.terms.shape[0] > 0
-        q, dq = np.empty((hi - lo, n), z.dtype), np.empty((hi - lo, n), z.dtype)
+        q, dq = np.empty((batch, n), z.dtype), np.empty((batch, n), z.dtype)
         unseen = np.zeros((batch, components, n), z.dtype)
         m, dm = np.empty((batch, n), z.dtype), np.empty((batch, n), z.dtype)
         for t in range(time):
@@ -180,21 +180,21 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
             after = (m if projected else h[t + 1]).reshape(batch, components, n)
             dafter = (dm if projected else dh[t + 1]).reshape(batch, components, n)
             old, new, dold, dnew = memory[t], memory[t + 1], dmemory[t], dmemory[t + 1]
-            add_product(z[t, lo:hi], h[t, lo:hi], r)
-            add_product(dz[t, lo:hi], h[t, lo:hi], dr)
-            add_product(dz[t, lo:hi], dh[t, lo:hi], r)  # [TA-1]
+            add_product(z[t], h[t], r)
+            add_product(dz[t], h[t], dr)
+            add_product(dz[t], dh[t], r)  # [TA-1]
             if has_relay:
-                for b in range(lo, hi):
+                for b in range(batch):
                     for j in range(n):
                         z_j, dz_j = gates_of(z_t, z_t, b, j), gates_of(dz_t, dz_t, b, j)
                         states_j, dstates_j = states_of(before, old, b, j), states_of(dbefore, dold, b, j)
                         theta_j, dtheta_j = theta_of(theta, theta, 0, j), theta_of(dtheta, dtheta, 0, j)
-                        q[b - lo, j] = relay_of(z_j, states_j, theta_j)
-                        dq[b - lo, j] = relay_tangent(z_j, states_j, theta_j, dz_j, dstates_j, dtheta_j)
-                add_product(z[t, lo:hi], q, r_relayed)
-                add_product(dz[t, lo:hi], q, dr_relayed)
-                add_product(dz[t, lo:hi], dq, r_relayed)
-            for b in range(lo, hi):
+                        q[b, j] = relay_of(z_j, states_j, theta_j)
+                        dq[b, j] = relay_tangent(z_j, states_j, theta_j, dz_j, dstates_j, dtheta_j)
+                add_product(z[t], q, r_relayed)
+                add_product(dz[t], q, dr_relayed)
+                add_product(dz[t], dq, r_relayed)
+            for b in range(batch):
                 for j in range(n):
                     z_j, dz_j = gates_of(z_t, z_t, b, j), gates_of(dz_t, dz_t, b, j)
                     states_j, dstates_j = states_of(before, old, b, j), states_of(dbefore, dold, b, j)
@@ -203,11 +203,11 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                     values = tangent_of(z_j, states_j, theta_j, dz_j, dstates_j, dtheta_j)  # [TA-2]
                     set_states(dafter, dnew, b, j, values, below)
             if projected:
-                h[t + 1, lo:hi] = 0
-                add_product(h[t + 1, lo:hi], m[lo:hi], projection)
-                dh[t + 1, lo:hi] = 0
-                add_product(dh[t + 1, lo:hi], dm[lo:hi], projection)
-                add_product(dh[t + 1, lo:hi], m[lo:hi], dprojection)
+                h[t + 1] = 0
+                add_product(h[t + 1], m, projection)
+                dh[t + 1] = 0
+                add_product(dh[t + 1], dm, projection)
+                add_product(dh[t + 1], m, dprojection)
 
     layout_gates = layout.gates
     return Kernels(forward, backward, tangent)
@@ -229,11 +229,11 @@ def affine(y: Any, x: Any, weight: Any, bias: Any, lo: int, hi: int) -> None:
 
 
 @jit
-def add_rows(target: Any, rows: Any, lo: int, hi: int) -> None:
-    """target[lo:hi] += rows."""
-    for b in range(lo, hi):
+def add_rows(target: Any, rows: Any) -> None:
+    """target += rows."""
+    for b in range(rows.shape[0]):
         for j in range(rows.shape[1]):
-            target[b, j] += rows[b - lo, j]
+            target[b, j] += rows[b, j]
 
 
 @functools.partial(jit, inlined=True)

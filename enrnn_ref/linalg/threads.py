@@ -14,7 +14,6 @@ from contextvars import ContextVar
 
 from threadpoolctl import ThreadpoolController
 
-
 _WITHIN: ContextVar[bool] = ContextVar("within single_threaded_blas", default=False)
 
 

@@ -45,10 +45,11 @@ class Drive:
         if self._cell.drive_bias:
             sums.add("bias", by_gate(engine.total(dz), driven, n))
 
-    def pullback(self, engine: Backend, params: Arrays, dz: Array, driven: tuple[int, ...], dx: Array) -> None:
+    def pullback(self, engine: Backend, params: Arrays, dz: Array, driven: tuple[int, ...]) -> Array:
         """dx_t = Uᵀ da_t [BP-6]."""
         parts = at_gates(dz, driven, self._size)
         weights = np.split(params["input"], np.cumsum([part.shape[2] for part in parts])[:-1])
-        engine.affine(parts[0], weights[0].T, None, dx)
+        dx = engine.affine(parts[0], weights[0].T, None)
         for da, rows in zip(parts[1:], weights[1:], strict=True):
             dx += engine.affine(da, rows.T, None)
+        return dx

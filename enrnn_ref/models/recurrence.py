@@ -21,6 +21,7 @@ from enrnn_ref.models.base import Model, require_keep
 from enrnn_ref.models.drive import Drive
 from enrnn_ref.models.readout import Readout
 from enrnn_ref.models.run import Gradients, Run, Tangent
+from enrnn_ref.models.shares import joined, joined_states, of_sequences, read_only
 from enrnn_ref.models.states import StateLayout
 from enrnn_ref.models.time_blocks import Sums, at_gates, by_gate, segments, stretches, time_blocks
 from enrnn_ref.parametrizations.base import Parametrization, Value
@@ -44,6 +45,38 @@ class Segment(NamedTuple):
     held: Held | None
 
 
+class Pass(NamedTuple):
+    """What a forward pass over some ``sequences`` of the batch leaves behind: y, the final named states, its segments
+    if a tape is kept, and the hidden states if it holds them all."""
+
+    sequences: slice
+    y: Array
+    final: Arrays
+    segments: list[Segment]
+    h: Array | None
+
+
+class Point(NamedTuple):
+    """Where a tangent is taken, or the direction in which: parameters, what a step multiplies by, input, states."""
+
+    params: Arrays
+    step: Step
+    x: Array
+    start: Arrays
+
+    def of(self, sequences: slice) -> Point:
+        """The same for some sequences of the batch."""
+        return self._replace(x=self.x[:, sequences], start=of_sequences(self.start, sequences))
+
+
+class Share(NamedTuple):
+    """What a backward pass over some sequences of the batch leaves behind: the sums of the parameters' gradients, and
+    the gradients of the named initial states."""
+
+    sums: Sums
+    initial: Arrays
+
+
 @dataclass(frozen=True, eq=False)
 class Tape:
     """What the backward pass needs of the forward pass."""
@@ -51,7 +84,7 @@ class Tape:
     params: Arrays
     x: Array
     value: Value
-    segments: list[Segment]
+    passes: list[Pass]
     learned_start: bool
 
 
@@ -261,25 +294,19 @@ class Recurrence(Model):
         value = self.parametrization.evaluate(self._raw(params), buffers)
         step = self._step(params, value.matrix)
         named = self._start(params, x.shape[1]) if given is None else given
-        whole = keep and checkpoint_every is None
-        outputs, kept, h = [], [], None
-        for times in self._segments(x, keep, checkpoint_every):
-            held = self._run(engine, params, step, x[times], named)
-            if keep:
-                # Copies: the caller may change his state before backward.
-                start = {} if whole else {name: array.copy() for name, array in named.items()}
-                kept.append(Segment(times, start, held if whole else None))
-            named = self._final(held)
-            if whole:
-                h = held.sequence.states.h.view()
-                h.flags.writeable = False
-            if self.readout == "all":
-                outputs.append(self._readout.apply(engine, params, held.sequence.states.h[1:]))
-            elif times.stop == len(x):  # of a copy, which does not keep the stretch alive
-                outputs.append(self._readout.apply(engine, params, named[self._layout.output][np.newaxis]))
-        y = outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
-        tape = Tape(params, x, value, kept, self.initial_state and given is None) if keep else None
-        return Run(y, h, named, value.buffers, value.degeneracy, engine.name, self, tape)
+
+        def work(engine: Backend, sequences: slice) -> Pass:
+            return self._forward(engine, params, step, x, named, sequences, keep, checkpoint_every)
+
+        passes = engine.each(work, engine.shares(x.shape[1], self._multiply_adds(x)))
+        y = joined([part.y for part in passes], axis=1 if self.readout == "all" else 0)
+        final = joined_states([part.final for part in passes])
+        tape = Tape(params, x, value, passes, self.initial_state and given is None) if keep else None
+        return Run(y, final, value.buffers, value.degeneracy, engine.name, self, tape)
+
+    def _hidden(self, tape: Any) -> Array | None:
+        parts = [part.h for part in tape.passes if part.h is not None]
+        return read_only(joined(parts, axis=1)) if parts else None
 
     @single_threaded_blas()
     def backward(self, run: Run, dy: Array, dstate: Mapping[str, Array] | None = None) -> Gradients:
@@ -311,43 +338,17 @@ class Recurrence(Model):
         params, x = tape.params, tape.x
         dy = self._like("dy", dy, "run.y", run.y)
         named = self._checked_state("dstate", dstate, x)
-        arriving, at_filter = self._layout.stack(named, x.shape[1], x.dtype), None
-        if self.filter is not None:
-            at_filter = self._filter_layout.stack(named, x.shape[1], x.dtype)
-        step, sums, dx = self._step(params, tape.value.matrix), Sums(), np.empty_like(x)
-        for segment in reversed(tape.segments):
-            first = segment.times.start
-            held = segment.held or self._run(engine, params, step, x[segment.times], segment.start)
-            for inner in reversed(
-                self._blocks(engine, held.sequence)
-            ):  # [BP-12]: dz of a block is used up while in the cache
-                times, part = slice(first + inner.start, first + inner.stop), held.sequence.between(inner)
-                dh = None
-                if self.readout == "all":
-                    found, dh = self._readout.pullback(engine, params, part.states.h[1:], dy[times])  # [BP-7]
-                    sums.add_all(found)
-                elif times.stop == len(x):
-                    found, dlast = self._readout.pullback(engine, params, part.states.h[-1:], dy)
-                    sums.add_all(found)
-                    arriving.h[...] += dlast[0]
-                back = engine.backward(self.cell, step, part, dh, arriving)
-                arriving = back.dinitial
-                self._add_recurrent_sums(engine, sums, part, back)
-                dz, driven = back.dz, self.cell.driven
-                if self.filter is not None and at_filter is not None and held.filtered is not None:
-                    da = np.concatenate(at_gates(dz, driven, self.hidden_size), axis=2)
-                    through = engine.backward(
-                        self.filter, self._filter_step(x.dtype), held.filtered.between(inner), da, at_filter
-                    )  # [CO-8]
-                    at_filter, dz, driven = through.dinitial, through.dz, tuple(range(len(driven)))
-                self._drive.add_sums(engine, sums, dz, driven, x[times])
-                self._drive.pullback(engine, params, dz, driven, dx[times])
+        step, dx = self._step(params, tape.value.matrix), np.empty_like(x)
 
-        initial = self._layout.name(arriving)
-        if at_filter is not None:
-            initial |= self._filter_layout.name(at_filter)
+        def work(engine: Backend, part: Pass) -> Share:
+            return self._backward(engine, step, tape, part, dy, named, dx)
+
+        shares = engine.each(work, tape.passes)
+        sums, initial = Sums(), joined_states([share.initial for share in shares])
+        for share in shares:  # in their order, so that the bits are the same every time
+            sums.add_all(share.sums)
         if self.initial_state:
-            learned = engine.total(arriving.h[np.newaxis])  # [CO-9]
+            learned = engine.total(initial[self._layout.output][np.newaxis])  # [CO-9]
             sums.add("initial_state", learned if tape.learned_start else np.zeros_like(learned))
         totals = sums.astype(x.dtype)
         draw = self.parametrization.pullback(tape.value, totals.pop("matrix"))
@@ -389,28 +390,117 @@ class Recurrence(Model):
 
         value = self.parametrization.evaluate(self._raw(params), buffers)
         draw = {raw: given[name] for raw, name in self._names.items() if name in given}
-        step = self._step(params, value.matrix)
-        dstep = self._step(direction, self.parametrization.tangent(value, draw))
-        u = self._drive.affine(engine, params, x)
-        du = engine.affine(dx, params["input"], None) + self._drive.affine(engine, direction, x)
+        point = Point(params, self._step(params, value.matrix), x, start)
+        along = Point(direction, self._step(direction, self.parametrization.tangent(value, draw)), dx, dstart)
+
+        def work(engine: Backend, sequences: slice) -> Tangent:
+            return self._tangent(engine, point.of(sequences), along.of(sequences))
+
+        parts = engine.each(work, engine.shares(batch, 3 * self._multiply_adds(x)))
+        dy = joined([part.y for part in parts], axis=1 if self.readout == "all" else 0)
+        return Tangent(dy, joined_states([part.state for part in parts]))
+
+    # A pass over some sequences of the batch, from the first step to the last.
+
+    def _forward(
+        self,
+        engine: Backend,
+        params: Arrays,
+        step: Step,
+        x: Array,
+        start: Arrays,
+        sequences: slice,
+        keep: bool,
+        checkpoint_every: int | None,
+    ) -> Pass:
+        x, named = x[:, sequences], of_sequences(start, sequences)
+        whole = keep and checkpoint_every is None
+        outputs, kept, h = [], [], None
+        for times in self._segments(x, keep, checkpoint_every):
+            held = self._run(engine, params, step, x[times], named)
+            if keep:
+                # Copies: the caller may change his state before backward.
+                before = {} if whole else {name: array.copy() for name, array in named.items()}
+                kept.append(Segment(times, before, held if whole else None))
+            named = self._final(held)
+            if whole:
+                h = held.sequence.states.h
+            if self.readout == "all":
+                outputs.append(self._readout.apply(engine, params, held.sequence.states.h[1:]))
+            elif times.stop == len(x):  # of a copy, which does not keep the stretch alive
+                outputs.append(self._readout.apply(engine, params, named[self._layout.output][np.newaxis]))
+        return Pass(sequences, joined(outputs, axis=0), named, kept, h)
+
+    def _backward(
+        self, engine: Backend, step: Step, tape: Tape, part: Pass, dy: Array, dstate: Arrays, dx: Array
+    ) -> Share:
+        """Fills its sequences of ``dx``."""
+        x, dx = tape.x[:, part.sequences], dx[:, part.sequences]
+        dy = dy[:, part.sequences] if self.readout == "all" else dy[part.sequences]
+        params, sums, named = tape.params, Sums(), of_sequences(dstate, part.sequences)
+        arriving, at_filter = self._layout.stack(named, x.shape[1], x.dtype), None
+        if self.filter is not None:
+            at_filter = self._filter_layout.stack(named, x.shape[1], x.dtype)
+        for segment in reversed(part.segments):
+            first = segment.times.start
+            held = segment.held or self._run(engine, params, step, x[segment.times], segment.start)
+            for inner in reversed(
+                self._blocks(engine, held.sequence)
+            ):  # [BP-12]: dz of a block is used up while in the cache
+                times, stretch = slice(first + inner.start, first + inner.stop), held.sequence.between(inner)
+                dh = None
+                if self.readout == "all":
+                    found, dh = self._readout.pullback(engine, params, stretch.states.h[1:], dy[times])  # [BP-7]
+                    sums.add_all(found)
+                elif times.stop == len(x):
+                    found, dlast = self._readout.pullback(engine, params, stretch.states.h[-1:], dy)
+                    sums.add_all(found)
+                    arriving.h[...] += dlast[0]
+                back = engine.backward(self.cell, step, stretch, dh, arriving)
+                arriving = back.dinitial
+                self._add_recurrent_sums(engine, sums, stretch, back)
+                dz, driven = back.dz, self.cell.driven
+                if self.filter is not None and at_filter is not None and held.filtered is not None:
+                    da = np.concatenate(at_gates(dz, driven, self.hidden_size), axis=2)
+                    through = engine.backward(
+                        self.filter, self._filter_step(x.dtype), held.filtered.between(inner), da, at_filter
+                    )  # [CO-8]
+                    at_filter, dz, driven = through.dinitial, through.dz, tuple(range(len(driven)))
+                self._drive.add_sums(engine, sums, dz, driven, x[times])
+                dx[times] = self._drive.pullback(engine, params, dz, driven)
+        initial = self._layout.name(arriving)
+        if at_filter is not None:
+            initial |= self._filter_layout.name(at_filter)
+        return Share(sums, initial)
+
+    def _tangent(self, engine: Backend, at: Point, along: Point) -> Tangent:
+        batch, dtype = at.x.shape[1], at.x.dtype
+        u = self._drive.affine(engine, at.params, at.x)
+        du = engine.affine(along.x, at.params["input"], None) + self._drive.affine(engine, along.params, at.x)
         final: Arrays = {}
         if self.filter is not None:
             no_matrix = self._filter_step(dtype)
-            initial, dinitial = (self._filter_layout.stack(named, batch, dtype) for named in (start, dstart))
+            initial, dinitial = (self._filter_layout.stack(point.start, batch, dtype) for point in (at, along))
             filtered, dfiltered = engine.tangent(self.filter, no_matrix, u, initial, no_matrix, du, dinitial)
             u, du = filtered.h[1:], dfiltered.h[1:]
             final = self._filter_layout.name(States(*(part[-1] for part in dfiltered)))
-        form = (*x.shape[:2], self.cell.gates * self.hidden_size)
-        z = self._drive.spread(u, params, np.empty(form, dtype))
-        dz = self._drive.spread(du, direction, np.empty(form, dtype))
+        form = (*at.x.shape[:2], self.cell.gates * self.hidden_size)
+        z = self._drive.spread(u, at.params, np.empty(form, dtype))
+        dz = self._drive.spread(du, along.params, np.empty(form, dtype))
         states, dstates = engine.tangent(
-            self.cell, step, z, self._layout.stack(start, batch, dtype),
-            dstep, dz, self._layout.stack(dstart, batch, dtype),
+            self.cell, at.step, z, self._layout.stack(at.start, batch, dtype),
+            along.step, dz, self._layout.stack(along.start, batch, dtype),
         )  # fmt: skip
-        dy = self._readout.tangent(engine, params, direction, self._features(states.h), self._features(dstates.h))
+        dy = self._readout.tangent(engine, at.params, along.params, self._features(states.h), self._features(dstates.h))
         return Tangent(dy, self._layout.name(States(*(part[-1] for part in dstates))) | final)
 
     # The pieces of a pass.
+
+    def _multiply_adds(self, x: Array) -> int:
+        """Of the recurrent products, which are most of a pass."""
+        steps, batch, _ = x.shape
+        rows, columns = self.parametrization.shape
+        return int(steps * batch * rows * columns)
 
     def _segments(self, x: Array, keep: bool, checkpoint_every: int | None) -> list[slice]:
         """The stretches of time that are held at once."""

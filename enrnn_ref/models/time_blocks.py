@@ -25,8 +25,8 @@ class Sums:
     def add(self, name: str, term: Array) -> None:
         self._sums[name] = self._sums[name] + term if name in self._sums else term
 
-    def add_all(self, terms: Arrays) -> None:
-        for name, term in terms.items():
+    def add_all(self, terms: Arrays | Sums) -> None:
+        for name, term in (terms._sums if isinstance(terms, Sums) else terms).items():
             self.add(name, term)
 
     def astype(self, dtype: npt.DTypeLike) -> Arrays:

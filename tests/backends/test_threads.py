@@ -49,6 +49,24 @@ def test_more_threads_than_sequences():
     assert model.backward(run, np.ones_like(run.y)).x.shape == (5, 1, 2)
 
 
+@pytest.mark.parametrize("readout", [None, 2], ids=["states", "readout"])
+@pytest.mark.parametrize("checkpoint_every", [None, 4])
+def test_another_number_of_threads_backward_than_forward(readout, checkpoint_every):
+    """A pass goes back over the sequences that it went forward over, however many threads there are by then."""
+    model = er.ENRNN(3, 4, 5, readout)
+    rng = np.random.default_rng(0)
+    params, x = model.init(rng), rng.standard_normal((9, 7, 3))
+    found = []
+    for forward, backward in ((1, 1), (COUNTS[-1], 1), (1, COUNTS[-1])):
+        numba.set_num_threads(forward)
+        run = model.forward(params, x, checkpoint_every=checkpoint_every)
+        numba.set_num_threads(backward)
+        found.append({"y": run.y, **flat(model.backward(run, np.cos(run.y)))})
+    for other in found[1:]:
+        for key, array in found[0].items():
+            assert relative_error(other[key], array) <= 1e-13, key
+
+
 def test_long_products_over_time_are_summed_in_float64():
     """dU = sum over 40,000 terms of 0.1 in float32: one running float32 sum would be off in the fourth digit."""
     model = er.RNN(1, 1, activation="identity")
@@ -64,6 +82,7 @@ def test_long_products_over_time_are_summed_in_float64():
 
 def test_blocks_of_a_product_over_time_are_added_in_float64():
     """Two large blocks cancel around a small one that a float32 sum of theirs would have lost."""
+    numba.set_num_threads(1)  # which then has both sequences in its blocks
     model = er.RNN(1, 1, activation="identity")
     params = {key: np.zeros(shape, np.float32) for key, shape in model.shapes.items()}
     block = np.ones((cpu.TIME_BLOCK_ROWS // 2, 2, 1), np.float32)

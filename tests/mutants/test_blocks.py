@@ -64,6 +64,6 @@ def test_one_step_of_one_sequence_of_one_number_can_be_checkpointed():
 def test_a_filter_keeps_nothing_that_a_projection_would_need():
     model = er.MomentumRNN(INPUTS, UNITS)
     run = model.forward(model.init(0), np.ones((T, B, INPUTS)))
-    (segment,) = run.tape.segments
+    (segment,) = run.tape.passes[0].segments
     assert segment.held.filtered is not None
     assert segment.held.filtered.emitted is None

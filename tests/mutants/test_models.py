@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import warnings
 
 import numpy as np
@@ -10,7 +11,6 @@ import pytest
 import enrnn_ref as er
 from enrnn_ref import backends
 from enrnn_ref.backends import cpu
-from enrnn_ref.backends.base import States, room
 from enrnn_ref.models.time_blocks import at_gates
 from enrnn_ref.parametrizations import Parametrization
 
@@ -86,57 +86,101 @@ def test_gates_side_by_side_are_taken_in_one_piece(gates, sizes):
     np.testing.assert_array_equal(np.concatenate(found, axis=2), expected)
 
 
-def shares(lo, hi):
+@pytest.fixture
+def three_threads(monkeypatch):
+    monkeypatch.setattr(cpu, "PARALLEL_WORK", 100)
+    monkeypatch.setattr(cpu.numba, "get_num_threads", lambda: 3)
+
+
+def rows(lo, hi):
     return lo, hi
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 7])
-def test_threads_share_what_is_worth_it(length, monkeypatch):
+def test_threads_share_what_is_worth_it(length, three_threads):
     """Neighbouring shares of all, none of them empty; a single one below the least work for two threads."""
-    monkeypatch.setattr(cpu, "PARALLEL_WORK", 100)
-    monkeypatch.setattr(cpu.numba, "get_num_threads", lambda: 3)
-    assert cpu._split(shares, length, 99) == [(0, length)]
-    found = cpu._split(shares, length, 100)
+    backend = cpu.CpuBackend()
+    assert backend.shares(length, 99) == [slice(0, length)]
+    assert backend._split(rows, length, 99) == [(0, length)]
+    found = backend._split(rows, length, 100)
+    assert backend.shares(length, 100) == [slice(lo, hi) for lo, hi in found]
     assert len(found) == min(length, 3)
     assert [lo for lo, _ in found] == [0, *(hi for _, hi in found[:-1])]
     assert found[-1][1] == length
     assert all(length // 3 <= hi - lo <= -(-length // 3) for lo, hi in found)
 
 
+def test_a_backend_with_threads_of_its_own_asks_for_no_others(three_threads):
+    assert len(cpu.CpuBackend(2).shares(7, 100)) == 2
+
+
+@pytest.mark.parametrize(("items", "others"), [(1, 3), (2, 1), (3, 1), (5, 1)])
+def test_passes_run_side_by_side_with_their_part_of_the_threads(items, others, three_threads):
+    """In the order of the items, whichever ends first; one pass alone may use all threads for its products."""
+    ended = threading.Event()
+
+    def work(engine, item):
+        if items > 1:  # the first ends last, which it could not if it ran before the others began
+            assert ended.wait(20) if item == 0 else ended.set() is None
+        return item, len(engine.shares(7, 100)), len(engine._split(rows, 7, 100))
+
+    assert cpu.CpuBackend().each(work, range(items)) == [(item, others, others) for item in range(items)]
+
+
+def test_threads_left_over_share_the_rows_of_each_pass(monkeypatch):
+    monkeypatch.setattr(cpu, "PARALLEL_WORK", 100)
+    found = cpu.CpuBackend(4).each(lambda engine, item: engine._split(rows, 7, 100), range(2))
+    assert found == [[(0, 3), (3, 7)]] * 2
+
+
+def test_one_thread_takes_one_pass_after_the_other():
+    threads = cpu.CpuBackend(1).each(lambda engine, item: threading.current_thread(), range(3))
+    assert set(threads) == {threading.current_thread()}
+
+
+def test_what_fails_in_another_thread_is_raised(three_threads):
+    def work(engine, item):
+        if item == 2:
+            raise KeyError(item)
+
+    with pytest.raises(KeyError):
+        cpu.CpuBackend().each(work, range(3))
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_forked_process_has_threads_of_its_own(monkeypatch):
+def test_a_forked_process_has_threads_of_its_own(three_threads):
     """Those of its parent do not run in it: it would wait for them for ever."""
-    monkeypatch.setattr(cpu.numba, "get_num_threads", lambda: 3)
-    expected = cpu._split(shares, 7, cpu.PARALLEL_WORK)
+    expected = cpu.CpuBackend()._split(rows, 7, 100)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of threads that others have started
         child = os.fork()
     if child == 0:
         signal.alarm(20)
-        os._exit(cpu._split(shares, 7, cpu.PARALLEL_WORK) != expected)
+        os._exit(cpu.CpuBackend()._split(rows, 7, 100) != expected)
     assert os.waitpid(child, 0)[1] == 0
 
 
 def test_the_work_to_share_is_counted_in_multiply_adds(monkeypatch):
-    """Of the products alone: a step's, its transpose backward, and three as a tangent."""
+    """Of the products alone: a step's, and three as a tangent."""
     works = []
-    monkeypatch.setattr(cpu, "_split", lambda work, length, count: works.append(count) or [0.0])  # and nothing is done
-    backend, model, rng = backends.get("cpu"), er.LSTM(2, 3), np.random.default_rng(0)
+    monkeypatch.setattr(cpu.CpuBackend, "_split", lambda _, work, length, count: works.append(count) or [0.0])
+    backend, rng = backends.get("cpu"), np.random.default_rng(0)
     times, batch, m, k, n = 4, 5, 2, 7, 3
     x, dz, weight = (rng.standard_normal(shape) for shape in ((times, batch, m), (times, batch, k), (k, m)))
     backend.affine(x, weight, None)
     backend.correlate(dz, x)
     assert works == [times * batch * k * m] * 2
     works.clear()
+    monkeypatch.setattr(
+        cpu.CpuBackend, "shares", lambda _, length, count: works.append(count) or [slice(0, 2), slice(2, length)]
+    )
+    monkeypatch.setattr(cpu.CpuBackend, "_split", lambda _, work, length, count: [work(0, length)])
+    model = er.LSTM(m, n)
     params = model.init(0)
-    step, drive = model._step(params, params["recurrent"]), rng.standard_normal((times, batch, 4 * n))
-    start = States(np.zeros((batch, n)), np.zeros((1, batch, n)))
-    tape = room(model.cell, times, start, projected=False)
-    tape.z[...] = drive
-    backend.forward(model.cell, step, tape)
-    backend.backward(model.cell, step, tape, None, start)
-    backend.tangent(model.cell, step, drive, start, step, drive, start)
-    assert works == [factor * times * batch * 4 * n * n for factor in (1, 1, 3)]
+    run = model.forward(params, x)
+    model.backward(run, run.y)  # over the shares of the forward pass
+    model.tangent(params, x, {})
+    assert works == [factor * times * batch * 4 * n * n for factor in (1, 3)]
 
 
 def test_blocks_cover_the_states():
