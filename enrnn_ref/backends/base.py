@@ -56,22 +56,33 @@ class States(NamedTuple):
 
 
 class SequenceTape(NamedTuple):
-    """What the reverse loop needs of the forward one.
+    """What the reverse loop needs of the forward one, for some sequences of a batch.
 
-    ``states`` has the leading axis T+1; ``z`` (T, B, G·n); ``emitted`` (T, B, n), the cell's output before a
-    projection, or None; ``relayed`` (T, B, n), what the second product of a step multiplied, or None.
+    ``whole`` (T+1, B', W) has the states h of all its sequences, of which the tape's begin at ``first``: what goes out
+    is written to where it belongs. The rest is the tape's own: ``memory`` (T+1, M, B, n); ``z`` (T, B, G·n);
+    ``emitted`` (T, B, n), the cell's output before a projection, or None; ``relayed`` (T, B, n), what the second
+    product of a step multiplied, or None.
     """
 
-    states: States
+    whole: Array
+    first: int
+    memory: Array
     z: Array
     emitted: Array | None
     relayed: Array | None
+
+    @property
+    def states(self) -> States:
+        """With the leading axis T+1; views."""
+        return States(self.whole[:, self.first : self.first + self.memory.shape[2]], self.memory)
 
     def between(self, times: slice) -> SequenceTape:
         """The tape of a stretch of time: views."""
         bounds = slice(times.start, times.stop + 1)
         return SequenceTape(
-            States(*(part[bounds] for part in self.states)),
+            self.whole[bounds],
+            self.first,
+            self.memory[bounds],
             self.z[times],
             *(None if part is None else part[times] for part in (self.emitted, self.relayed)),
         )
@@ -152,17 +163,23 @@ class Backend(ABC):
         """Forward mode [TA-1] [TA-2]: the states and their derivatives along a direction, with the leading axis T+1."""
 
 
-def room(cell: Cell, time: int, initial: States, *, projected: bool) -> SequenceTape:
-    """A tape with nothing on it but the initial states."""
+def room(
+    cell: Cell, time: int, initial: States, *, projected: bool, within: tuple[Array, int] | None = None
+) -> SequenceTape:
+    """A tape with nothing on it but the initial states; ``within`` is where the states h go: ``whole``, ``first``."""
     _, batch, n = initial.memory.shape
-    dtype = initial.h.dtype
-    units = (time, batch, n)
-    return SequenceTape(
-        state_room(initial, time),
+    dtype, units = initial.h.dtype, (time, batch, n)
+    whole, first = within or (empty((time + 1, *initial.h.shape), dtype), 0)
+    tape = SequenceTape(
+        whole,
+        first,
+        empty((time + 1, *initial.memory.shape), dtype),
         empty((time, batch, cell.gates * n), dtype),
         empty(units, dtype) if projected else None,
         empty(units, dtype) if cell.relayed else None,
     )
+    tape.states.h[0], tape.memory[0] = initial
+    return tape
 
 
 def state_room(initial: States, time: int) -> States:

@@ -101,10 +101,11 @@ class CpuBackend(Backend):
         return total
 
     def forward(self, cell: Cell, step: Step, tape: SequenceTape) -> None:
-        states, z, emitted, relayed = tape
+        whole, first, memory, z, emitted, relayed = tape
         compile_kernels(cell).forward(
-            *_matrices(cell, step), step.theta, z, *states, _or_empty(emitted, z), _or_empty(relayed, z), flush_below(z)
-        )
+            *_matrices(cell, step), step.theta, z, whole, first, memory, _or_empty(emitted, z), _or_empty(relayed, z),
+            flush_below(z),
+        )  # fmt: skip
 
     def backward(
         self, cell: Cell, step: Step, tape: SequenceTape, dh: Array | None, dfinal: States
@@ -115,8 +116,8 @@ class CpuBackend(Backend):
         whole = None if step.projection is None else np.empty((len(z), *dfinal.h.shape), z.dtype)
         direct = np.ascontiguousarray(_or_empty(dh, z))
         compile_kernels(cell).backward(
-            *_matrices(cell, step, transposed=True), step.theta, z, *tape.states, direct, *dinitial, dz, dtheta,
-            _or_empty(whole, z), flush_below(z),
+            *_matrices(cell, step, transposed=True), step.theta, z, tape.whole, tape.first, tape.memory, direct,
+            *dinitial, dz, dtheta, _or_empty(whole, z), flush_below(z),
         )  # fmt: skip
         return SequenceGradients(dz, dinitial, dtheta, whole)
 

@@ -31,7 +31,7 @@ class ReferenceBackend(Backend):
         return total
 
     def forward(self, cell: Cell, step: Step, tape: SequenceTape) -> None:
-        states, z, emitted, relayed = tape
+        states, z, emitted, relayed = tape.states, tape.z, tape.emitted, tape.relayed
         R, R_relayed = blocks(cell, step.matrix)
         for t in range(len(z)):
             z_t, before = _gates(cell, z[t]), _units(cell, step, states, t)

@@ -117,10 +117,6 @@ class Model(ABC):
     ) -> Tangent:
         """Forward mode: derivatives of y and of the final state along a direction."""
 
-    @abstractmethod
-    def _hidden(self, tape: Any) -> Array | None:
-        """``run.h``, given ``run.tape``."""
-
     # The public door, the same for all models.
 
     def _checked_params(self, params: Mapping[str, Array], *, longdouble: bool) -> Arrays:

@@ -104,6 +104,7 @@ class Bidirectional(Composition):
         features = self._features({name: run.y for name, run in runs.items()})
         return Run(
             self._readout.apply(engine, checked, features),
+            None,
             joined({name: run.state for name, run in runs.items()}),
             joined({name: run.buffers for name, run in runs.items()}),
             next((run.degeneracy for run in runs.values() if run.degeneracy is not None), None),
@@ -111,9 +112,6 @@ class Bidirectional(Composition):
             self,
             (runs, checked, x, features) if keep else None,
         )
-
-    def _hidden(self, tape: Any) -> Array | None:
-        return None
 
     def backward(self, run: Run, dy: Array, dstate: Mapping[str, Array] | None = None) -> Gradients:
         """Each direction's own backward pass; the two gradients of x add up [CO-14]."""

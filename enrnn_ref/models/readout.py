@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from enrnn_ref.arrays import Array, Arrays, choice, integer
 from enrnn_ref.backends.base import Backend
+from enrnn_ref.backends.memory import empty
 from enrnn_ref.initializers import glorot_uniform
 
 READOUTS = ("all", "last")
@@ -36,6 +37,10 @@ class Readout:
             "readout": glorot_uniform(rng, (self.output_size, self.shapes["readout"][1]), dtype),
             "readout_bias": np.zeros(self.output_size, dtype),
         }
+
+    def room(self, time: int, batch: int, dtype: npt.DTypeLike) -> Array:
+        """Space for y."""
+        return empty((time, batch, self.width) if self.kind == "all" else (batch, self.width), dtype)
 
     def apply(self, engine: Backend, params: Mapping[str, Array], features: Array) -> Array:
         """y (T, B, O), or (B, O) with ``"last"``; read-only where it is a view of the features."""

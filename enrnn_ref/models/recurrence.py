@@ -12,6 +12,7 @@ import numpy.typing as npt
 from enrnn_ref import backends
 from enrnn_ref.arrays import Array, Arrays, float_dtype, integer
 from enrnn_ref.backends.base import Backend, SequenceGradients, SequenceTape, States, Step, parts, room
+from enrnn_ref.backends.memory import empty
 from enrnn_ref.cells.base import Cell
 from enrnn_ref.errors import OptionError
 from enrnn_ref.initializers import generator, glorot_uniform
@@ -21,7 +22,7 @@ from enrnn_ref.models.base import Model, require_keep
 from enrnn_ref.models.drive import Drive
 from enrnn_ref.models.readout import Readout
 from enrnn_ref.models.run import Gradients, Run, Tangent
-from enrnn_ref.models.shares import joined, joined_states, of_sequences, read_only
+from enrnn_ref.models.shares import joined_states, of_sequences, read_only
 from enrnn_ref.models.states import StateLayout
 from enrnn_ref.models.time_blocks import Sums, at_gates, by_gate, segments, stretches, time_blocks
 from enrnn_ref.parametrizations.base import Parametrization, Value
@@ -46,18 +47,16 @@ class Segment(NamedTuple):
 
 
 class Pass(NamedTuple):
-    """What a forward pass over some ``sequences`` of the batch leaves behind: y, the final named states, its segments
-    if a tape is kept, and the hidden states if it holds them all."""
+    """What a forward pass over some ``sequences`` of the batch leaves behind: the final named states, and its segments
+    if a tape is kept."""
 
     sequences: slice
-    y: Array
     final: Arrays
     segments: list[Segment]
-    h: Array | None
 
 
 class Point(NamedTuple):
-    """Where a tangent is taken, or the direction in which: parameters, what a step multiplies by, input, states."""
+    """Where a pass is taken, or a direction from there: parameters, what a step multiplies by, input, named states."""
 
     params: Arrays
     step: Step
@@ -292,21 +291,25 @@ class Recurrence(Model):
         params = self._checked_params(params, longdouble=engine.longdouble)
         x, given = self._checked_input(engine, x, state, params["input"].dtype)
         value = self.parametrization.evaluate(self._raw(params), buffers)
-        step = self._step(params, value.matrix)
-        named = self._start(params, x.shape[1]) if given is None else given
+        time, batch, _ = x.shape
+        start = self._start(params, batch) if given is None else given
+        at = Point(params, self._step(params, value.matrix), x, start)
+        h = empty((time + 1, batch, self.width), x.dtype) if keep and checkpoint_every is None else None
+        if h is not None and self.readout == "all" and self.output_size is None:
+            y, apart = h[1:], None
+        else:
+            y = apart = self._readout.room(time, batch, x.dtype)
 
         def work(engine: Backend, sequences: slice) -> Pass:
-            return self._forward(engine, params, step, x, named, sequences, keep, checkpoint_every)
+            return self._forward(engine, at, sequences, apart, h, keep, checkpoint_every)
 
-        passes = engine.each(work, engine.shares(x.shape[1], self._multiply_adds(x)))
-        y = joined([part.y for part in passes], axis=1 if self.readout == "all" else 0)
+        passes = engine.each(work, engine.shares(batch, self._multiply_adds(x)))
         final = joined_states([part.final for part in passes])
         tape = Tape(params, x, value, passes, self.initial_state and given is None) if keep else None
-        return Run(y, final, value.buffers, value.degeneracy, engine.name, self, tape)
-
-    def _hidden(self, tape: Any) -> Array | None:
-        parts = [part.h for part in tape.passes if part.h is not None]
-        return read_only(joined(parts, axis=1)) if parts else None
+        if self.output_size is None:
+            y = read_only(y)
+        seen = None if h is None else read_only(h)
+        return Run(y, seen, final, value.buffers, value.degeneracy, engine.name, self, tape)
 
     @single_threaded_blas()
     def backward(self, run: Run, dy: Array, dstate: Mapping[str, Array] | None = None) -> Gradients:
@@ -397,7 +400,7 @@ class Recurrence(Model):
             return self._tangent(engine, point.of(sequences), along.of(sequences))
 
         parts = engine.each(work, engine.shares(batch, 3 * self._multiply_adds(x)))
-        dy = joined([part.y for part in parts], axis=1 if self.readout == "all" else 0)
+        dy = np.concatenate([part.y for part in parts], axis=1 if self.readout == "all" else 0)
         return Tangent(dy, joined_states([part.state for part in parts]))
 
     # A pass over some sequences of the batch, from the first step to the last.
@@ -405,31 +408,28 @@ class Recurrence(Model):
     def _forward(
         self,
         engine: Backend,
-        params: Arrays,
-        step: Step,
-        x: Array,
-        start: Arrays,
+        at: Point,
         sequences: slice,
+        y: Array | None,
+        h: Array | None,
         keep: bool,
         checkpoint_every: int | None,
     ) -> Pass:
-        x, named = x[:, sequences], of_sequences(start, sequences)
-        whole = keep and checkpoint_every is None
-        outputs, kept, h = [], [], None
+        """Fills its sequences of ``y`` and ``h``; without ``h`` the states are not kept, or only some of them."""
+        params, step, x, named = at.of(sequences)
+        kept = []
         for times in self._segments(x, keep, checkpoint_every):
-            held = self._run(engine, params, step, x[times], named)
+            shown = y[times, sequences] if y is not None and self.readout == "all" else None
+            within = None if h is None else (h, sequences.start)
+            held = self._run(engine, params, step, x[times], named, shown, within)
             if keep:
                 # Copies: the caller may change his state before backward.
-                before = {} if whole else {name: array.copy() for name, array in named.items()}
-                kept.append(Segment(times, before, held if whole else None))
+                before = {} if h is not None else {name: array.copy() for name, array in named.items()}
+                kept.append(Segment(times, before, None if h is None else held))
             named = self._final(held)
-            if whole:
-                h = held.sequence.states.h
-            if self.readout == "all":
-                outputs.append(self._readout.apply(engine, params, held.sequence.states.h[1:]))
-            elif times.stop == len(x):  # of a copy, which does not keep the stretch alive
-                outputs.append(self._readout.apply(engine, params, named[self._layout.output][np.newaxis]))
-        return Pass(sequences, joined(outputs, axis=0), named, kept, h)
+        if y is not None and self.readout == "last":
+            y[sequences] = self._readout.apply(engine, params, named[self._layout.output][np.newaxis])
+        return Pass(sequences, named, kept)
 
     def _backward(
         self, engine: Backend, step: Step, tape: Tape, part: Pass, dy: Array, dstate: Arrays, dx: Array
@@ -515,14 +515,27 @@ class Recurrence(Model):
         time, batch, _ = sequence.z.shape
         return time_blocks(time, batch, sequence.z[0].nbytes) if engine.blocked else [slice(0, time)]
 
-    def _run(self, engine: Backend, params: Arrays, step: Step, x: Array, named: Arrays) -> Held:
-        """Drive, filter and recurrence over x, from the named states; the drive of a block is still in the cache."""
+    def _run(
+        self,
+        engine: Backend,
+        params: Arrays,
+        step: Step,
+        x: Array,
+        named: Arrays,
+        y: Array | None = None,
+        within: tuple[Array, int] | None = None,
+    ) -> Held:
+        """Drive, filter, recurrence and, into ``y``, readout over x from the named states.
+
+        Block by block of time: what the one writes is still in the cache when the next reads it. ``within`` is where
+        the states go (:func:`~enrnn_ref.backends.base.room`).
+        """
         batch, filtered = x.shape[1], None
         if self.filter is not None:
             initial = self._filter_layout.stack(named, batch, x.dtype)
             filtered = room(self.filter, len(x), initial, projected=False)
         initial = self._layout.stack(named, batch, x.dtype)
-        sequence = room(self.cell, len(x), initial, projected=self.projection_size is not None)
+        sequence = room(self.cell, len(x), initial, projected=self.projection_size is not None, within=within)
         for times in self._blocks(engine, sequence):
             part = sequence.between(times)
             if self.filter is not None and filtered is not None:
@@ -534,6 +547,8 @@ class Recurrence(Model):
                 out = part.z if self._drive.takes_all_gates else None
                 self._drive.spread(self._drive.affine(engine, params, x[times], out), params, part.z)
             engine.forward(self.cell, step, part)
+            if y is not None:
+                y[times] = self._readout.apply(engine, params, part.states.h[1:])
         return Held(sequence, filtered)
 
     def _final(self, held: Held) -> Arrays:

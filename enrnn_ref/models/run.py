@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from enrnn_ref.arrays import Array, Arrays
@@ -21,7 +20,10 @@ class Run:
     ----------
     y : ndarray
         (T, B, O) for ``readout="all"``, (B, O) for ``"last"``; without a readout the hidden sequence (T, B, n), or the
-        last state (B, n). Read-only where it is part of the tape.
+        last state (B, n), read-only since they may be part of the tape.
+    h : ndarray (T+1, B, n) or None
+        Hidden states, ``h[0]`` the initial one, read-only (of the last layer, in a stack); None with ``keep=False``,
+        and where two directions have no common one.
     state : dict of ndarray (B, n)
         The final state, accepted again as ``state=``.
     buffers : dict of ndarray
@@ -37,21 +39,13 @@ class Run:
     """
 
     y: Array
+    h: Array | None
     state: Arrays
     buffers: Arrays
     degeneracy: Degeneracy | None
     backend: str
     model: Model
     tape: Any
-
-    @cached_property
-    def h(self) -> Array | None:
-        """Hidden states (T+1, B, n), ``h[0]`` the initial one, read-only (of the last layer, in a stack).
-
-        None with ``keep=False`` or ``checkpoint_every``, and where two directions have no common one. Where threads
-        shared the batch it is put together when first asked for.
-        """
-        return None if self.tape is None else self.model._hidden(self.tape)
 
 
 @dataclass(frozen=True, eq=False)

@@ -80,6 +80,7 @@ class Stacked(Composition):
             y = runs[name].y
         return Run(
             y,
+            runs[name].h,
             joined({name: run.state for name, run in runs.items()}),
             joined({name: run.buffers for name, run in runs.items()}),
             next((run.degeneracy for run in runs.values() if run.degeneracy is not None), None),
@@ -87,10 +88,6 @@ class Stacked(Composition):
             self,
             (runs, x) if keep else None,
         )
-
-    def _hidden(self, tape: Any) -> Array | None:
-        runs: dict[str, Run] = tape[0]
-        return runs[next(reversed(runs))].h
 
     def backward(self, run: Run, dy: Array, dstate: Mapping[str, Array] | None = None) -> Gradients:
         """From the last layer to the first: dL/dx of a layer is dL/dy of the one below [CO-11]."""

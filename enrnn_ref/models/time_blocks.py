@@ -8,7 +8,7 @@ import numpy.typing as npt
 from enrnn_ref.arrays import Array, Arrays
 from enrnn_ref.backends.base import runs
 
-GRADIENT_BYTES = 1 << 22
+GRADIENT_BYTES = 1 << 21
 """Of the gradients of the pre-activations that backward holds at a time. Shorter blocks fit smaller caches, but threads
 meet at each: for two of them four megabytes took 0.8 of the time that two megabytes took, for one thread as long."""
 

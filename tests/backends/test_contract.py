@@ -30,8 +30,9 @@ def _forward(backend, step, drive, initial):
 @pytest.mark.parametrize("name", BACKENDS)
 def test_forward_gives_states_and_the_tape(name):
     _, step, drive, initial = _arguments()
-    (h, memory), z, emitted, relayed = _forward(backends.get(name), step, drive, initial)
-    assert emitted is relayed is None
+    tape = _forward(backends.get(name), step, drive, initial)
+    (h, memory), z = tape.states, tape.z
+    assert tape.emitted is tape.relayed is None
     assert h.shape == (T + 1, B, N)
     assert memory.shape == (T + 1, 1, B, N)
     np.testing.assert_array_equal(h[0], initial.h)
@@ -65,6 +66,24 @@ def test_backward_modifies_nothing(name, direct):
     for once, again in zip(first, arrays(), strict=True):
         np.testing.assert_array_equal(once, again)
     assert [array.shape for array in first] == [(T, B, 2 * N), (B, N), (1, B, N), (3, N)]
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_tape_may_write_its_states_among_those_of_other_sequences(name):
+    """The same bits as on its own, and nothing beside them is touched; from there backward too."""
+    rng, step, drive, initial = _arguments()
+    backend, whole, first = backends.get(name), np.full((T + 1, 2 + B + 1, N), np.nan), 2
+    own = _forward(backend, step, drive, initial)
+    tape = room(CELL, T, initial, projected=False, within=(whole, first))
+    tape.z[...] = drive
+    backend.forward(CELL, step, tape)
+    np.testing.assert_array_equal(whole[:, first : first + B], own.states.h)
+    assert np.isnan(whole[:, :first]).all()
+    assert np.isnan(whole[:, first + B :]).all()
+    dfinal = States(rng.standard_normal((B, N)), rng.standard_normal((1, B, N)))
+    found, expected = (backend.backward(CELL, step, each, None, dfinal) for each in (tape, own))
+    np.testing.assert_array_equal(found.dz, expected.dz)
+    np.testing.assert_array_equal(found.dinitial.h, expected.dinitial.h)
 
 
 @pytest.mark.parametrize("name", BACKENDS)

@@ -23,6 +23,7 @@ def test_views_of_the_tape_are_read_only(backend, readout):
     run = model.forward(model.init(0), np.ones((4, 5, 2)), backend=backend)
     assert not run.y.flags.writeable
     assert not run.h.flags.writeable
+    assert not model.forward(model.init(0), np.ones((4, 5, 2)), keep=False, backend=backend).y.flags.writeable
 
 
 def test_only_the_readable_backend_takes_longdouble():
