@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,71 +19,15 @@ from enrnn_ref.linalg.threads import single_threaded_blas
 from enrnn_ref.models.axes import require_filter, sizes
 from enrnn_ref.models.base import Model, require_keep
 from enrnn_ref.models.drive import Drive
+from enrnn_ref.models.passes import Held, Pass, Point, Segment, Share, Tape, joined_states, of_sequences, read_only
 from enrnn_ref.models.readout import Readout
 from enrnn_ref.models.run import Gradients, Run, Tangent
-from enrnn_ref.models.shares import joined_states, of_sequences, read_only
 from enrnn_ref.models.states import StateLayout
 from enrnn_ref.models.time_blocks import Sums, at_gates, by_gate, segments, stretches, time_blocks
 from enrnn_ref.parametrizations.base import Parametrization, Value
 
 INFERENCE_STEPS = 64
 """Steps that a run without a tape holds at a time."""
-
-
-class Held(NamedTuple):
-    """The tapes of the recurrence and of the filter, if there is one, over a stretch of time."""
-
-    sequence: SequenceTape
-    filtered: SequenceTape | None
-
-
-class Segment(NamedTuple):
-    """A stretch of time, the named states before it, and what is held of it; None: it is to be run again."""
-
-    times: slice
-    start: Arrays
-    held: Held | None
-
-
-class Pass(NamedTuple):
-    """What a forward pass over some ``sequences`` of the batch leaves behind: the final named states, and its segments
-    if a tape is kept."""
-
-    sequences: slice
-    final: Arrays
-    segments: list[Segment]
-
-
-class Point(NamedTuple):
-    """Where a pass is taken, or a direction from there: parameters, what a step multiplies by, input, named states."""
-
-    params: Arrays
-    step: Step
-    x: Array
-    start: Arrays
-
-    def of(self, sequences: slice) -> Point:
-        """The same for some sequences of the batch."""
-        return self._replace(x=self.x[:, sequences], start=of_sequences(self.start, sequences))
-
-
-class Share(NamedTuple):
-    """What a backward pass over some sequences of the batch leaves behind: the sums of the parameters' gradients, and
-    the gradients of the named initial states."""
-
-    sums: Sums
-    initial: Arrays
-
-
-@dataclass(frozen=True, eq=False)
-class Tape:
-    """What the backward pass needs of the forward pass."""
-
-    params: Arrays
-    x: Array
-    value: Value
-    passes: list[Pass]
-    learned_start: bool
 
 
 class Recurrence(Model):
