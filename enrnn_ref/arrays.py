@@ -38,6 +38,11 @@ def float_array(name: str, value: object, *, longdouble: bool = False) -> Array:
         return value  # as it should be, which the rest takes its time to find out
     if isinstance(value, np.ma.MaskedArray):
         raise DtypeError(f"{name} is a masked array, whose mask would be lost; expected a plain one.")
+    if hasattr(value, "__cuda_array_interface__"):  # NumPy would ask it for a host array, or see an object
+        raise DtypeError(
+            f"{name} is a {type(value).__module__}.{type(value).__name__} in the memory of a CUDA device; expected an "
+            "array on the host, such as .copy_to_host(), .get() or .cpu() give. backend='cuda' takes and returns those."
+        )
     try:
         array = np.asarray(value)
     except ValueError as error:  # ragged lists

@@ -39,6 +39,17 @@ def test_other_dtypes_are_refused(value):
         arrays.float_array("what", value)
 
 
+class OnDevice:
+    """What CuPy, PyTorch and Numba hand out for memory of a GPU."""
+
+    __cuda_array_interface__ = {"shape": (2,), "typestr": "<f8", "data": (1, False), "version": 3}
+
+
+def test_an_array_on_a_device_is_refused_by_name():
+    with pytest.raises(DtypeError, match=r"x is a .*OnDevice in the memory of a CUDA device; expected an array on the"):
+        arrays.float_array("x", OnDevice())
+
+
 def test_the_first_bad_entry_is_named():
     array = np.zeros((2, 3, 4))
     array[1, 0, 2], array[1, 2, 0] = np.nan, np.inf

@@ -62,6 +62,15 @@ def require_device() -> None:
     )
 
 
+_ADVICE = {
+    2: "expected a device with memory for the pass. Fewer sequences at a time, forward(..., keep=False) or "
+    "checkpoint_every=k need less.",  # CUDA_ERROR_OUT_OF_MEMORY
+    701: "expected a device with room for a block of this shape. rule.forced chooses another rung, and 'steps' needs "
+    "least.",  # CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES
+}
+_LOST = "expected a device that answers. After such an error this process cannot use it any more: start a new one."
+
+
 @contextlib.contextmanager
 def device_errors() -> Iterator[None]:
     """What the driver reports meanwhile, as an error of this package.
@@ -69,14 +78,14 @@ def device_errors() -> Iterator[None]:
     Raises
     ------
     DeviceError
-        The device's memory ran out, or the device was lost.
+        The device's memory ran out, a block found no room on it, or the device was lost.
     """
     try:
         yield
     except CudaAPIError as error:
         raise DeviceError(
-            f"backend 'cuda' stopped: the driver reports {error}; expected a device with memory for the pass. Fewer "
-            "sequences at a time, forward(..., keep=False) or checkpoint_every=k need less. Nothing was changed."
+            f"backend 'cuda' stopped: the driver reports {error}; {_ADVICE.get(error.code, _LOST)} "
+            "Nothing on the host was changed."
         ) from error
 
 
