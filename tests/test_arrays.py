@@ -42,7 +42,8 @@ def test_other_dtypes_are_refused(value):
 class OnDevice:
     """What CuPy, PyTorch and Numba hand out for memory of a GPU."""
 
-    __cuda_array_interface__ = {"shape": (2,), "typestr": "<f8", "data": (1, False), "version": 3}
+    def __init__(self):
+        self.__cuda_array_interface__ = {"shape": (2,), "typestr": "<f8", "data": (1, False), "version": 3}
 
 
 def test_an_array_on_a_device_is_refused_by_name():

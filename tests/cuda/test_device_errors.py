@@ -8,7 +8,6 @@ from enrnn_ref.backends.cuda import loops
 from enrnn_ref.backends.cuda.target import CudaAPIError
 from tests.mutants.systems import case
 
-
 REPORTS = {
     2: ("Call to cuMemAlloc results in CUDA_ERROR_OUT_OF_MEMORY", "checkpoint_every"),
     701: ("Call to cuLaunchKernel results in CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "another rung"),
