@@ -88,9 +88,10 @@ class CpuBackend(Backend):
         steps = max(1, TIME_BLOCK_ROWS // dz.shape[1])
 
         def block(lo: int, hi: int) -> Array:
-            partial = np.zeros((dz.shape[-1], x.shape[-1]))
-            for t in range(lo, hi, steps):
-                partial += sum_outer(dz[t : min(t + steps, hi)], x[t : min(t + steps, hi)])
+            products = (sum_outer(dz[t : min(t + steps, hi)], x[t : min(t + steps, hi)]) for t in range(lo, hi, steps))
+            partial = next(products).astype(np.float64, copy=False)
+            for product in products:
+                partial += product
             return partial
 
         return _sum(self._split(block, len(dz), dz.size * x.shape[-1]))

@@ -17,13 +17,16 @@ LEAST_ROWS = 1024
 
 
 class Sums:
-    """Sums over blocks of time, in float64 at least."""
+    """Sums over blocks of time, in float64 at least. The first term of a sum is kept, and the others are added to it."""
 
     def __init__(self) -> None:
         self._sums: Arrays = {}
 
     def add(self, name: str, term: Array) -> None:
-        self._sums[name] = self._sums[name] + term if name in self._sums else term
+        if name in self._sums:
+            self._sums[name] += term
+        else:
+            self._sums[name] = term
 
     def add_all(self, terms: Arrays | Sums) -> None:
         for name, term in (terms._sums if isinstance(terms, Sums) else terms).items():

@@ -148,6 +148,7 @@ SUITES: dict[str, Suite] = {
     "backends/cpu": Suite((*_LOOPS, _files("backends/test_threads", "backends/test_subnormal"))),
     "backends/elementary": Suite((_files("backends/test_elementary"),), compiled=True),
     "backends/kernels": Suite((*_LOOPS, _files("backends/test_subnormal"))),
+    "backends/memory": Suite((_files("backends/test_memory"),)),
     "backends/products": Suite((_files("backends/test_products"),), compiled=True),
     "backends/reference": Suite(_LOOPS),
     "backends/tile": Suite((_files("backends/test_products"),), compiled=True),
@@ -168,6 +169,7 @@ SUITES: dict[str, Suite] = {
         )
     ),
     "models/nnrnn": Suite((_systems("nnrnn"), _files("models/test_nnrnn"))),
+    "models/passes": Suite((*_MODELS, _LAWS)),
     "models/readout": Suite(_MODELS),
     "models/recurrence": Suite(
         (_files("mutants/test_blocks"), *_MODELS, _LAWS, _files("models/test_time_blocks", "models/test_checkpoints"))
