@@ -17,7 +17,7 @@ LEAST_ROWS = 1024
 
 
 class Sums:
-    """Sums over blocks of time, in float64 at least. The first term of a sum is kept, and the others are added to it."""
+    """Sums over blocks of time, in float64 at least. The first term is kept, and the others are added to it."""
 
     def __init__(self) -> None:
         self._sums: Arrays = {}
