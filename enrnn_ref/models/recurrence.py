@@ -523,15 +523,13 @@ class Recurrence(Model):
 
     def _matrix_sum(self, engine: Backend, part: SequenceTape, dz: Array) -> Array:
         """dR where R may be other than zero: what arrived at a product times what it multiplied [BP-4] [CO-5]."""
-        products = []
+        total = np.zeros(self.parametrization.shape, np.result_type(dz.dtype, np.float64))
         for rows, columns, gates, relayed in parts(self.cell, self.parametrization.support, self.hidden_size):
             multiplied = part.relayed if relayed else part.states.h[:-1]
             assert multiplied is not None
-            products.append((rows, columns, engine.correlate(dz[..., gates], multiplied[..., columns])))
-        if len(products) == 1 and products[0][2].shape == self.parametrization.shape:
-            return products[0][2]
-        total = np.zeros(self.parametrization.shape, np.result_type(dz.dtype, np.float64))
-        for rows, columns, product in products:
+            product = engine.correlate(dz[..., gates], multiplied[..., columns])
+            if product.shape == total.shape:  # there is no other
+                return product
             total[rows, columns] = product
         return total
 
