@@ -70,7 +70,7 @@ class CpuBackend(Backend):
 
     def each(self, work: Callable[[Backend, Item], Result], items: Sequence[Item]) -> list[Result]:
         threads = self._threads
-        if threads == 1 or len(items) == 1:
+        if threads == 1:
             return [work(self, item) for item in items]
         engine = CpuBackend(max(1, threads // len(items)))
         return _side_by_side([functools.partial(work, engine, item) for item in items], _pool("passes"))

@@ -43,11 +43,9 @@ class Readout:
         return empty((time, batch, self.width) if self.kind == "all" else (batch, self.width), dtype)
 
     def apply(self, engine: Backend, params: Mapping[str, Array], features: Array) -> Array:
-        """y (T, B, O), or (B, O) with ``"last"``; read-only where it is a view of the features."""
-        if self.output_size is None:
-            y = features.view()
-            y.flags.writeable = False
-        else:
+        """y (T, B, O), or (B, O) with ``"last"``; without a readout the features themselves."""
+        y = features
+        if self.output_size is not None:
             y = engine.affine(np.ascontiguousarray(features), params["readout"], params["readout_bias"])
         return y if self.kind == "all" else y[0]
 
