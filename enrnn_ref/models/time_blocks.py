@@ -9,8 +9,8 @@ from enrnn_ref.arrays import Array, Arrays
 from enrnn_ref.backends.base import runs
 
 GRADIENT_BYTES = 1 << 21
-"""Of the gradients of the pre-activations that the backward pass over a share of the batch holds at a time. Two megabytes
-took less time than four (58 ms and 69 at the adding size, in float64 155 and 174) and no more than one."""
+"""Of the gradients of the pre-activations that the backward pass over a share of the batch holds at a time. Two
+megabytes took less time than four (58 ms and 69 at the adding size, in float64 155 and 174) and no more than one."""
 
 LEAST_ROWS = 1024
 """Of a product over a block, however wide: adding it to the sum takes as long as multiplying dozens of rows."""
