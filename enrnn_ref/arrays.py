@@ -38,10 +38,10 @@ def float_array(name: str, value: object, *, longdouble: bool = False) -> Array:
         return value  # as it should be, which the rest takes its time to find out
     if isinstance(value, np.ma.MaskedArray):
         raise DtypeError(f"{name} is a masked array, whose mask would be lost; expected a plain one.")
-    if hasattr(value, "__cuda_array_interface__"):  # NumPy would ask it for a host array, or see an object
+    if _on_device(value):  # NumPy would ask it for a host array, or see an object
         raise DtypeError(
             f"{name} is a {type(value).__module__}.{type(value).__name__} in the memory of a CUDA device; expected an "
-            "array on the host, such as .copy_to_host(), .get() or .cpu() give. backend='cuda' takes and returns those."
+            "array on the host, such as .copy_to_host(), .get() or .cpu() give: backend='cuda' takes those as well."
         )
     try:
         array = np.asarray(value)
@@ -56,6 +56,13 @@ def float_array(name: str, value: object, *, longdouble: bool = False) -> Array:
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(np.atleast_1d(array)))[0])
         raise NotFiniteError(f"{name} holds {bad} NaN or infinite value(s), the first at index {first}.")
     return np.require(array, dtype=native, requirements=["C", "A", "W"])
+
+
+def _on_device(value: object) -> bool:
+    try:
+        return not isinstance(value, np.ndarray) and hasattr(value, "__cuda_array_interface__")
+    except RuntimeError:  # a tensor of PyTorch whose gradient is wanted does not hand it out
+        return True
 
 
 def float_dtype(dtype: object, *, longdouble: bool = False) -> np.dtype[Any]:

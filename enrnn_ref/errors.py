@@ -45,7 +45,7 @@ class BackendUnavailable(EnrnnError, RuntimeError):  # noqa: N818 (binding publi
 
 
 class DeviceError(EnrnnError, RuntimeError):
-    """A device gave up in the middle of a pass: its memory ran out, or it was lost. The host keeps what it had."""
+    """A device gave up in the middle of a pass: no memory, no room for a block, or lost. The host keeps what it had."""
 
 
 class DegenerateEigenvalueError(EnrnnError, ArithmeticError):

@@ -51,6 +51,19 @@ def test_an_array_on_a_device_is_refused_by_name():
         arrays.float_array("x", OnDevice())
 
 
+class Refusing:
+    """A tensor on a GPU that is asked for while its gradient is wanted."""
+
+    @property
+    def __cuda_array_interface__(self):
+        raise RuntimeError("requires grad")
+
+
+def test_an_array_on_a_device_that_does_not_hand_out_its_memory_is_refused_as_well():
+    with pytest.raises(DtypeError, match=r"Refusing in the memory of a CUDA device"):
+        arrays.float_array("x", Refusing())
+
+
 def test_the_first_bad_entry_is_named():
     array = np.zeros((2, 3, 4))
     array[1, 0, 2], array[1, 2, 0] = np.nan, np.inf

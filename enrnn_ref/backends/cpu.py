@@ -1,10 +1,10 @@
 """The compiled backend: the same loops in Numba, one compilation per cell and dtype.
 
 Threads share the sequences of a batch: each takes its share through a whole pass, the loop and the products, and they
-meet at the end of it. Only where there are fewer sequences than threads are the products over all times shared too, row
-by row. The number of threads is Numba's (``numba.set_num_threads``); the models hold BLAS to one thread meanwhile,
-whose own pool would fight ours. Every thread owns its partial sums, which are added in a fixed order: for a given
-thread count the bits do not change from run to run.
+meet at the end of it. Where there are fewer sequences than threads, those that are left over share the rows of the
+products over all times. The number of threads is Numba's (``numba.set_num_threads``); the models hold BLAS to one
+thread meanwhile, whose own pool would fight ours. Every thread owns its partial sums, which are added in a fixed order:
+for a given thread count the bits do not change from run to run.
 
 Subnormal numbers are flushed. The short-term state decays by design, and on many processors arithmetic on subnormals
 costs a hundred times more. A state or a gradient below ``smallest normal / machine epsilon`` (1e-31 in float32, 1e-292
@@ -18,7 +18,7 @@ import functools
 import itertools
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TypeVar
 
 import numba
@@ -69,11 +69,17 @@ class CpuBackend(Backend):
         return _shares(batch, self._threads if multiply_adds >= PARALLEL_WORK else 1)
 
     def each(self, work: Callable[[Backend, Item], Result], items: Sequence[Item]) -> list[Result]:
-        threads = self._threads
-        if threads == 1:
+        threads, lines = self._threads, min(self._threads, len(items))
+        if lines == 1:
             return [work(self, item) for item in items]
-        engine = CpuBackend(max(1, threads // len(items)))
-        return _side_by_side([functools.partial(work, engine, item) for item in items], _pool("passes"))
+
+        def line(k: int) -> list[Result]:
+            """Every so-maniest item, one after the other."""
+            engine = CpuBackend(len(range(k, threads, lines)))
+            return [work(engine, item) for item in items[k::lines]]
+
+        found = _side_by_side([functools.partial(line, k) for k in range(lines)], _pool("passes"))
+        return [found[i % lines][i // lines] for i in range(len(items))]
 
     def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:
         y = np.empty((*x.shape[:2], len(weight)), x.dtype) if out is None else out
@@ -177,12 +183,16 @@ def _shares(length: int, count: int) -> list[slice]:
 
 
 def _side_by_side(tasks: Sequence[Callable[[], Result]], pool: ThreadPoolExecutor) -> list[Result]:
-    """The results in the order of the tasks, each from a thread of its own.
+    """The results in the order of the tasks, which threads of the pool do; none is left running, not even by an error.
 
     The calling thread does the first task itself: it need not be woken, and what it reads next is in its cache.
     """
-    waiting = [pool.submit(task) for task in tasks[1:]]
-    return [tasks[0](), *(task.result() for task in waiting)]
+    others = [pool.submit(task) for task in tasks[1:]]
+    try:
+        first = tasks[0]()
+    finally:
+        wait(others)
+    return [first, *(task.result() for task in others)]
 
 
 def _sum(partials: list[Array]) -> Array:

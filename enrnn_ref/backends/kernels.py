@@ -9,6 +9,7 @@ parameters. z, dz (T, B, G·n) · h (T+1, ·, W), of which the B sequences are t
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -25,6 +26,9 @@ from enrnn_ref.cells.base import Cell
 
 AFFINE_ROWS = 96
 """Rows of the drive at a time: a whole number of tiles, and with a thousand columns less than a second-level cache."""
+
+
+_building = threading.Lock()
 
 
 class Kernels(NamedTuple):
@@ -46,7 +50,8 @@ def compile_kernels(cell: Cell) -> Kernels:
         sum(cell.memory.values()),
         sum(cell.parameters.values()),
     )
-    return _compile(layout, (cell.unit_step, cell.unit_pullback, cell.unit_tangent), relay)
+    with _building:  # threads that ask for the same kernels get the same ones
+        return _compile(layout, (cell.unit_step, cell.unit_pullback, cell.unit_tangent), relay)
 
 
 @functools.cache

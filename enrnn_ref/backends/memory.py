@@ -44,7 +44,7 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
 
 
 def _take(size: int) -> Array:
-    """A kept stretch of just this size. Where there is none the sizes have changed, and what was kept is of no use."""
+    """A kept stretch of just this size, or a new one."""
     for _ in range(len(_kept)):
         try:
             memory = _kept.popleft()
@@ -53,10 +53,11 @@ def _take(size: int) -> Array:
         if memory.nbytes == size:
             return memory
         _kept.append(memory)
-    _kept.clear()
     return np.empty(size, np.uint8)
 
 
 def _give_back(memory: Array) -> None:
-    if memory.nbytes + sum(other.nbytes for other in tuple(_kept)) <= KEPT_BYTES:
-        _kept.append(memory)
+    """Keep it, and let go of the longest kept ones that this leaves no room for."""
+    _kept.append(memory)
+    while sum(other.nbytes for other in tuple(_kept)) > KEPT_BYTES:
+        _kept.popleft()

@@ -20,7 +20,7 @@ from enrnn_ref.cli.reports import FAILED, report_table
 from enrnn_ref.errors import DataError
 from enrnn_ref.verify import Report, check_model, page
 
-# Pairwise distinct sizes, also beside the 7 steps and 6 sequences of the check: no axis can pass for another.
+# Pairwise distinct sizes, also beside the 7 steps of the check, whose batch is none of them either.
 CHECKED: dict[str, dict[str, Any]] = {
     "enrnn": {"input_size": 3, "long_size": 5, "short_size": 4, "output_size": 2},
     "scornn": {"input_size": 3, "hidden_size": 5, "output_size": 2},

@@ -212,8 +212,9 @@ class Recurrence(Model):
         checkpoint_every : int, optional
             Keep no more than the state at every k-th step, and let ``backward`` run the steps in between again: the
             same bits in memory that does not grow with T, for the time of one more forward pass. k is rounded up to
-            whole blocks of time, about two megabytes of pre-activations; ``run.h`` is None. On ``"cuda"``, which
-            takes a sequence that is kept whole in one piece, sums over time are then the same to rounding only.
+            whole blocks of time, about two megabytes of the pre-activations of a thread's sequences; ``run.h`` is None.
+            On ``"cuda"``, which takes a sequence that is kept whole in one piece, sums over time are then the same to
+            rounding only.
         backend : {"cpu", "reference", "cuda"}
 
         Returns

@@ -28,7 +28,7 @@ def check_model(
     backend: str = "cpu",
     seed: int = 0,
     steps: int = 7,
-    batch: int = 5,
+    batch: int | None = None,
     dtype: npt.DTypeLike = np.float64,
     params: Mapping[str, Array] | None = None,
     x: Array | None = None,
@@ -54,7 +54,7 @@ def check_model(
     seed : int
         Of the point, the cotangents and all perturbations; two reports with one seed are equal.
     steps, batch : int
-        T and B of the drawn input.
+        T and B of the drawn input. Without ``batch`` it is the least number above 3 that no axis of the model has.
     dtype : float64 or float32
     params, x, state : optional
         The point, where it should not be drawn; of dtype ``dtype``.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -166,7 +167,7 @@ def draw(
     backend: str = "cpu",
     seed: int = 0,
     steps: int = 7,
-    batch: int = 5,
+    batch: int | None = None,
     dtype: npt.DTypeLike = np.float64,
     params: Mapping[str, Array] | None = None,
     x: Array | None = None,
@@ -175,7 +176,8 @@ def draw(
     """A sample at the given point; what is not given is drawn.
 
     Parameters are the model's own draw moved by uniform numbers in ±1/4: an initialisation has zero biases and special
-    matrices, at which mistakes hide. Initial states are non-zero, and no cotangent has a small entry.
+    matrices, at which mistakes hide. Initial states are non-zero, and no cotangent has a small entry. Without ``batch``
+    the number of sequences is one that no axis of the model has: none can pass for another.
 
     Raises
     ------
@@ -196,7 +198,8 @@ def draw(
         params = {key: array.astype(kind) for key, array in moved.items()}
     checked = array_dict("params", params, model.shapes, dtype=kind)
     if x is None:
-        shape = (integer("steps", steps), integer("batch", batch), _input_size(model))
+        time = integer("steps", steps)
+        shape = (time, _unlike_any_axis(model, time) if batch is None else integer("batch", batch), _input_size(model))
         x = rng.uniform(-1.0, 1.0, shape).astype(kind)
     x = float_array("x", x)
     require_shape("x", x, (None, None, None), "(time, batch, input_size)")
@@ -209,6 +212,12 @@ def draw(
     dy = cotangent(rng, run.y.shape, kind)
     dstate = {key: cotangent(rng, array.shape, kind) for key, array in run.state.items()}
     return Sample(model, checked, x, initial, dy, dstate, backend, seed)
+
+
+def _unlike_any_axis(model: Model, steps: int) -> int:
+    """The least number above 3 that is the size of nothing else."""
+    sizes = {steps, _input_size(model), *itertools.chain(*model.shapes.values(), *model.state_shapes(1).values())}
+    return next(count for count in itertools.count(4) if count not in sizes)
 
 
 def _input_size(model: Model) -> int:

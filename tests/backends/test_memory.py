@@ -50,24 +50,28 @@ def test_what_was_freed_is_handed_out_again_and_only_then():
     assert kept_bytes() == 0
 
 
-def test_another_size_lets_go_of_what_was_kept():
-    del_me = [memory.empty((k, LENGTH), float) for k in (2, 3)]
-    del_me.clear()
-    assert kept_bytes() == 5 * LENGTH * 8
-    again = memory.empty((3, LENGTH), float)
-    assert kept_bytes() == 2 * LENGTH * 8
-    other = memory.empty((4, LENGTH), float)
+def test_other_sizes_stay_for_their_turn():
+    arrays = {k: memory.empty((k, LENGTH), float) for k in (2, 3)}
+    where = {k: address(array) for k, array in arrays.items()}
+    arrays.clear()
+    for k in (4, 3, 2):
+        arrays[k] = memory.empty((k, LENGTH), float)
+        assert (address(arrays[k]) == where.get(k)) == (k != 4)
     assert kept_bytes() == 0
-    assert not np.shares_memory(again, other)
 
 
-def test_no_more_is_kept_than_the_limit(monkeypatch):
+def test_no_more_is_kept_than_the_limit_and_the_latest_first(monkeypatch):
     monkeypatch.setattr(memory, "KEPT_BYTES", 3 * LENGTH * 8)
-    one, two, three = (memory.empty((k, LENGTH), float) for k in (1, 2, 3))
-    del two, one
+    one, two, other = (memory.empty((k, LENGTH), float) for k in (1, 2, 1))
+    where = address(two), address(other)
+    del one, two
     assert kept_bytes() == 3 * LENGTH * 8
-    del three
+    del other
     assert kept_bytes() == 3 * LENGTH * 8
+    assert [address(stretch) for stretch in memory._kept] == list(where)
+    too_large = memory.empty((4, LENGTH), float)
+    del too_large
+    assert kept_bytes() == 0
 
 
 def test_small_arrays_are_left_to_the_c_library():

@@ -57,7 +57,7 @@ def test_another_number_of_threads_backward_than_forward(readout, checkpoint_eve
     rng = np.random.default_rng(0)
     params, x = model.init(rng), rng.standard_normal((9, 7, 3))
     found = []
-    for forward, backward in ((1, 1), (COUNTS[-1], 1), (1, COUNTS[-1])):
+    for forward, backward in ((1, 1), (COUNTS[-1], 1), (COUNTS[-1], 2), (1, COUNTS[-1])):
         numba.set_num_threads(forward)
         run = model.forward(params, x, checkpoint_every=checkpoint_every)
         numba.set_num_threads(backward)

@@ -4,6 +4,10 @@ import ast
 import subprocess
 import sys
 
+from threadpoolctl import ThreadpoolController
+
+from enrnn_ref.linalg.threads import single_threaded_blas
+
 SCRIPT = """
 import sys
 import enrnn_ref
@@ -23,3 +27,14 @@ def test_scipy_is_held_to_one_thread_although_it_is_loaded_late():
     found = ast.literal_eval(done.stdout)
     assert found
     assert {threads for _, threads in found} == {1}
+
+
+def blas_threads():
+    return {library["num_threads"] for library in ThreadpoolController().info() if library["user_api"] == "blas"}
+
+
+def test_a_block_inside_another_ends_nothing():
+    with single_threaded_blas():
+        with single_threaded_blas():
+            pass
+        assert blas_threads() == {1}

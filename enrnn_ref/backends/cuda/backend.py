@@ -37,7 +37,7 @@ class CudaBackend(Backend):
     BackendUnavailable
         There is no device, no driver or no toolkit.
     DeviceError
-        In any of its passes: the device's memory ran out, or the device was lost.
+        In any of its passes: the device's memory ran out, a block found no room on it, or it was lost.
     """
 
     name = "cuda"

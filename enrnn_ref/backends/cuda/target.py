@@ -68,7 +68,9 @@ _ADVICE = {
     701: "expected a device with room for a block of this shape. rule.forced chooses another rung, and 'steps' needs "
     "least.",  # CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES
 }
-_LOST = "expected a device that answers. After such an error this process cannot use it any more: start a new one."
+_OTHERWISE = (
+    "expected a device that answers. If nothing runs on it from now on, it is lost to this process: start a new one."
+)
 
 
 @contextlib.contextmanager
@@ -84,7 +86,7 @@ def device_errors() -> Iterator[None]:
         yield
     except CudaAPIError as error:
         raise DeviceError(
-            f"backend 'cuda' stopped: the driver reports {error}; {_ADVICE.get(error.code, _LOST)} "
+            f"backend 'cuda' stopped: the driver reports {error}; {_ADVICE.get(error.code, _OTHERWISE)} "
             "Nothing on the host was changed."
         ) from error
 

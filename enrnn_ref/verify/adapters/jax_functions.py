@@ -29,7 +29,7 @@ def jax(
     names: Names | None = None,
     stateful: bool = True,
     steps: int = 7,
-    batch: int = 5,
+    batch: int = 6,
     seed: int = 0,
     directions: int = 2,
 ) -> Report:

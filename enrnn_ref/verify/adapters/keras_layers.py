@@ -25,7 +25,7 @@ _REFUSED = {"go_backwards": False, "stateful": False, "dropout": 0.0, "recurrent
 Pull = Callable[[Any], tuple[Sequence[Array], Array, Sequence[Array]]]
 
 
-def keras(layer: Any, x: Any = None, *, steps: int = 7, batch: int = 5, seed: int = 0) -> Report:
+def keras(layer: Any, x: Any = None, *, steps: int = 7, batch: int = 6, seed: int = 0) -> Report:
     """Check a built keras.layers.SimpleRNN, LSTM or GRU: values, final states and every gradient.
 
     The gradients are those of Keras's backend, JAX or PyTorch, for a random cotangent on whatever the layer returns

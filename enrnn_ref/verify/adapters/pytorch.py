@@ -31,7 +31,7 @@ def torch(
     call: Call | None = None,
     batch_first: bool = False,
     steps: int = 7,
-    batch: int = 5,
+    batch: int = 6,
     seed: int = 0,
     directions: int = 2,
 ) -> Report:

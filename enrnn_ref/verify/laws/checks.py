@@ -27,7 +27,7 @@ def check(
     backend: str = "cpu",
     seed: int = 0,
     steps: int = 7,
-    batch: int = 5,
+    batch: int | None = None,
     dtype: npt.DTypeLike = np.float64,
     params: Mapping[str, Array] | None = None,
     x: Array | None = None,
