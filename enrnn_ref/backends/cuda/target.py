@@ -86,7 +86,7 @@ def device_errors() -> Iterator[None]:
         yield
     except CudaAPIError as error:
         raise DeviceError(
-            f"backend 'cuda' stopped: the driver reports {error}; {_ADVICE.get(error.code, _OTHERWISE)} "
+            f"backend 'cuda' stopped: the driver reports {error}; {_ADVICE.get(error.args[0], _OTHERWISE)} "
             "Nothing on the host was changed."
         ) from error
 
