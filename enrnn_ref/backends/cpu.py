@@ -73,8 +73,7 @@ class CpuBackend(Backend):
         if lines == 1:
             return [work(self, item) for item in items]
 
-        def line(k: int) -> list[Result]:
-            """Every so-maniest item, one after the other."""
+        def line(k: int) -> list[Result]:  # items k, k + lines, … one after the other
             engine = CpuBackend(len(range(k, threads, lines)))
             return [work(engine, item) for item in items[k::lines]]
 
@@ -176,6 +175,12 @@ def _or_empty(array: Array | None, like: Array) -> Array:
     return np.empty((0, 0, 0), like.dtype) if array is None else array
 
 
+def available_threads() -> int:
+    """The most that Numba's setting may be."""
+    count: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+    return count
+
+
 def _shares(length: int, count: int) -> list[slice]:
     """0..length in so many contiguous shares, or in ``length`` of them, whose lengths differ by one at most."""
     count = min(count, length)
@@ -203,8 +208,7 @@ def _sum(partials: list[Array]) -> Array:
 @functools.cache
 def _pool(purpose: str) -> ThreadPoolExecutor:
     """Threads of its own for every purpose: a pass waits for its rows, and must not wait for the thread it runs on."""
-    most = int(numba.config.NUMBA_NUM_THREADS)  # type: ignore[attr-defined]
-    return ThreadPoolExecutor(most, thread_name_prefix=f"enrnn-ref {purpose}")
+    return ThreadPoolExecutor(available_threads(), thread_name_prefix=f"enrnn-ref {purpose}")
 
 
 if hasattr(os, "register_at_fork"):  # a forked child inherits the pool but not its threads, and would wait forever

@@ -17,15 +17,10 @@ import numba
 import numpy as np
 from threadpoolctl import ThreadpoolController
 
+from enrnn_ref.backends.cpu import available_threads
 from enrnn_ref.errors import OptionError
 
 _XLA = "--xla_cpu_multi_thread_eigen"
-
-
-def available() -> int:
-    """Threads that the compiled backend can use."""
-    count: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
-    return count
 
 
 @contextmanager
@@ -37,8 +32,8 @@ def fixed(threads: int) -> Iterator[None]:
     OptionError
         There are not as many.
     """
-    if not 1 <= threads <= available():
-        raise OptionError(f"--threads is {threads}; expected 1 to {available()}, what this machine has.")
+    if not 1 <= threads <= available_threads():
+        raise OptionError(f"--threads is {threads}; expected 1 to {available_threads()}, what this machine has.")
     if "jaxlib" not in sys.modules:
         # XLA sizes its pool by NPROC, and by the number of cores where that is not set.
         os.environ["NPROC"] = str(threads)

@@ -42,15 +42,15 @@ def bench(
     ] = None,
 ) -> None:
     """Time forward + backward: ours, PyTorch, torch.compile, JAX, torch.nn, and the matrix products alone."""
+    from enrnn_ref.backends.cpu import available_threads
     from enrnn_ref.bench import measured
     from enrnn_ref.bench.compare import compare, differences, load
     from enrnn_ref.bench.report import changes_table, to_markdown, write
-    from enrnn_ref.bench.threads import available
 
     numbers = {"long": long_size, "short": short_size, "batch": batch, "steps": steps, "inputs": input_size}
     chosen = _sizes(sizes or [], numbers)
     dtypes = DTYPES if dtype is None else (choice("--dtype", dtype, DTYPES),)
-    count = available() if threads is None else integer("--threads", threads)
+    count = available_threads() if threads is None else integer("--threads", threads)
     names = None if contenders is None else [name.strip() for name in contenders.split(",")]
     older = None if against is None else load(against)  # before minutes of work, not after
     if out is not None:
