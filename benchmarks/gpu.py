@@ -47,7 +47,8 @@ from enrnn_ref.models import LSTM, RNN, Recurrence
 
 try:
     from enrnn_ref.backends.cuda import loops
-    from enrnn_ref.backends.cuda.operands import Operands, on_device, zeros
+    from enrnn_ref.backends.cuda.arrays import to_device, zeros
+    from enrnn_ref.backends.cuda.operands import Operands
     from enrnn_ref.backends.cuda.rule import RUNGS, Plan, forced, loop_of, plan
     from enrnn_ref.backends.cuda.target import SIMULATED, TARGET, cuda, kernel
     from enrnn_ref.backends.cuda.units import units_of
@@ -207,29 +208,29 @@ class OnDevice:
         size, dtype, self.cell = work.size, work.dtype, model.cell
         self.units, self.below = units_of(self.cell), flush_below(work.x)
         self.on = Operands.of(self.cell, model._step(params, model.recurrent_matrix(params)))
-        initial = model._layout.stack({"h": work.start}, size.batch, dtype)
+        host = backends.get("reference")
+        initial = model._layout.stack(host, {"h": work.start}, size.batch, dtype)
         form = (size.steps, size.batch, self.cell.gates, size.units)
         self.z, self.dz, self.drive = (cuda.device_array(form, dtype) for _ in range(3))
-        states = map(on_device, state_room(initial, size.steps))
-        self.tape, self.dy = loops.DeviceTape(self.z, *states, None, None), on_device(work.dy)
+        states = map(to_device, state_room(host, initial, size.steps))
+        self.tape, self.dy = loops.DeviceTape(self.z, *states, None, None), to_device(work.dy)
         of_parameters = (self.units.layout.parameters, size.batch, size.units)
         self.carried, self.zero = (
             loops.Carried(*(zeros(part.shape, dtype) for part in initial), zeros(of_parameters, dtype))
             for _ in range(2)
         )
 
-        x, weight, none = on_device(work.x), params["input"], zeros((0,), dtype)
+        x, weight, none = to_device(work.x), params["input"], zeros((0,), dtype)
         self.dx = cuda.device_array(work.x.shape, dtype)
-        flat_x, flat_dx = (array.reshape(1, -1, size.inputs) for array in (x, self.dx))
-        flat_z, flat_dz = (array.reshape(1, -1, len(weight)) for array in (self.z, self.dz))
-        dz, drives = self.dz.reshape(size.steps, size.batch, len(weight)), self.cell.drive_bias
-        bias = on_device(params["bias"]) if drives else none  # modReLU's is the cell's one parameter
+        z, dz = (array.reshape(size.steps, size.batch, len(weight)) for array in (self.z, self.dz))
+        drives = self.cell.drive_bias
+        bias = to_device(params["bias"]) if drives else none  # modReLU's is the cell's one parameter
         self.products: dict[str, Callable[[], Any]] = {
-            "drive": partial(loops.affine, flat_z, flat_x, on_device(weight[np.newaxis]), bias),
+            "drive": partial(loops.affine, z, x, to_device(weight[np.newaxis]), bias),
             "dR": partial(loops.correlate, dz, self.tape.h[:-1]),
             "dU": partial(loops.correlate, dz, x),
-            "dx": partial(loops.affine, flat_dx, flat_dz, on_device(weight.T[np.newaxis]), none),
-            "db": partial(loops.total, dz if drives else self.carried.dtheta),
+            "dx": partial(loops.affine, self.dx, dz, to_device(weight.T[np.newaxis]), none),
+            "db": partial(loops.total, dz) if drives else partial(loops.total_of_each, self.carried.dtheta),
         }
         self.products["drive"]()
         self.drive.copy_to_device(self.z)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from enrnn_ref.errors import DtypeError, NotFiniteError, OptionError, ParameterError, ShapeError
+from enrnn_ref.errors import DtypeError, NotFiniteError, OptionError, ParameterError, PlacementError, ShapeError
 
 Array = npt.NDArray[Any]
 Arrays = dict[str, Array]
@@ -17,7 +17,9 @@ Arrays = dict[str, Array]
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 
-def float_array(name: str, value: object, *, longdouble: bool = False) -> Array:
+def float_array(
+    name: str, value: object, *, longdouble: bool = False, adopt: Callable[[object], Array] | None = None
+) -> Array:
     """``value`` as a C-contiguous real floating-point array; the caller's array is never modified.
 
     Parameters
@@ -26,6 +28,9 @@ def float_array(name: str, value: object, *, longdouble: bool = False) -> Array:
         How the message calls the argument.
     value : array_like
         float32 or float64 (longdouble too where ``longdouble`` is set); any memory layout.
+    adopt : callable, optional
+        If given, ``value`` lies in the memory of a device, and this is how the backend takes it as an array of its own.
+        What it holds is not looked at: the host would have to wait for it.
 
     Raises
     ------
@@ -33,15 +38,20 @@ def float_array(name: str, value: object, *, longdouble: bool = False) -> Array:
         Integers, objects, complex numbers, float16, or longdouble where it is not supported.
     NotFiniteError
         NaN or infinity.
+    PlacementError
+        An array of a device where one of the host is expected, or the reverse.
     """
+    if adopt is not None:
+        return _adopted(name, value, adopt)
     if type(value) is np.ndarray and value.dtype in FLOATS and value.flags.carray and np.isfinite(value).all():
         return value  # as it should be, which the rest takes its time to find out
     if isinstance(value, np.ma.MaskedArray):
         raise DtypeError(f"{name} is a masked array, whose mask would be lost; expected a plain one.")
-    if _on_device(value):  # NumPy would ask it for a host array, or see an object
-        raise DtypeError(
-            f"{name} is a {type(value).__module__}.{type(value).__name__} in the memory of a CUDA device; expected an "
-            "array on the host, such as .copy_to_host(), .get() or .cpu() give: backend='cuda' takes those as well."
+    if lies_on_device(value):  # NumPy would ask it for a host array, or see an object
+        raise PlacementError(
+            f"{name} is a {_kind(value)} in the memory of a CUDA device; expected an array on the host, such as "
+            ".copy_to_host(), .get() or .cpu() give. backend='cuda' takes x, its state and their gradients on the "
+            "device, if all of them lie there."
         )
     try:
         array = np.asarray(value)
@@ -58,11 +68,32 @@ def float_array(name: str, value: object, *, longdouble: bool = False) -> Array:
     return np.require(array, dtype=native, requirements=["C", "A", "W"])
 
 
-def _on_device(value: object) -> bool:
+def _adopted(name: str, value: object, adopt: Callable[[object], Array]) -> Array:
+    """An array of a device as a backend's own."""
+    if not lies_on_device(value):
+        raise PlacementError(
+            f"{name} is a {_kind(value)} on the host; expected an array in the memory of the device, as x and its "
+            "companions are."
+        )
+    try:
+        array = adopt(value)
+    except RuntimeError as error:  # a tensor of PyTorch whose gradient is wanted
+        raise PlacementError(f"{name} does not hand out its memory: {error}; expected what .detach() gives.") from error
+    if array.dtype not in FLOATS:
+        raise DtypeError(f"{name} has dtype {array.dtype}; expected {_names(FLOATS)}.")
+    return array
+
+
+def lies_on_device(value: object) -> bool:
+    """Whether a value is an array in the memory of a CUDA device."""
     try:
         return not isinstance(value, np.ndarray) and hasattr(value, "__cuda_array_interface__")
     except RuntimeError:  # a tensor of PyTorch whose gradient is wanted does not hand it out
         return True
+
+
+def _kind(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__name__}"
 
 
 def float_dtype(dtype: object, *, longdouble: bool = False) -> np.dtype[Any]:
@@ -114,6 +145,7 @@ def array_dict(
     dtype: npt.DTypeLike | None = None,
     partial: bool = False,
     longdouble: bool = False,
+    adopt: Callable[[object], Array] | None = None,
     axes: str = "the declared shape",
     hint: str = "",
 ) -> Arrays:
@@ -129,7 +161,7 @@ def array_dict(
         if key not in given:
             continue
         label = f"{name}[{key!r}]"
-        array = float_array(label, given[key], longdouble=longdouble)
+        array = float_array(label, given[key], longdouble=longdouble, adopt=adopt)
         require_shape(label, array, shape, axes, hint)
         dtype = require_dtype(label, array, dtype)
         checked[key] = array

@@ -44,6 +44,10 @@ class BackendUnavailable(EnrnnError, RuntimeError):  # noqa: N818 (binding publi
     """A backend exists but cannot run here."""
 
 
+class PlacementError(EnrnnError, TypeError):
+    """An array lies in the memory of a device where one of the host is expected, or the reverse."""
+
+
 class DeviceError(EnrnnError, RuntimeError):
     """A device gave up in the middle of a pass: no memory, no room for a block, or lost. The host keeps what it had."""
 

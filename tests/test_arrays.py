@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from enrnn_ref import arrays
-from enrnn_ref.errors import DtypeError, NotFiniteError, OptionError, ParameterError, ShapeError
+from enrnn_ref.errors import DtypeError, NotFiniteError, OptionError, ParameterError, PlacementError, ShapeError
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -47,7 +47,9 @@ class OnDevice:
 
 
 def test_an_array_on_a_device_is_refused_by_name():
-    with pytest.raises(DtypeError, match=r"x is a .*OnDevice in the memory of a CUDA device; expected an array on the"):
+    with pytest.raises(
+        PlacementError, match=r"x is a .*OnDevice in the memory of a CUDA device; expected an array on the"
+    ):
         arrays.float_array("x", OnDevice())
 
 
@@ -60,8 +62,23 @@ class Refusing:
 
 
 def test_an_array_on_a_device_that_does_not_hand_out_its_memory_is_refused_as_well():
-    with pytest.raises(DtypeError, match=r"Refusing in the memory of a CUDA device"):
+    with pytest.raises(PlacementError, match=r"Refusing in the memory of a CUDA device"):
         arrays.float_array("x", Refusing())
+
+
+def test_a_backend_adopts_what_lies_on_its_device_and_nothing_else():
+    on_device, adopted = OnDevice(), np.ones((2, 3), np.float32)
+    assert arrays.float_array("x", on_device, adopt={on_device: adopted}.get) is adopted
+    with pytest.raises(PlacementError, match=r"x is a numpy.ndarray on the host; expected an array in the memory of"):
+        arrays.float_array("x", adopted, adopt=lambda value: value)
+    with pytest.raises(DtypeError, match=r"x has dtype int64; expected float32 or float64"):
+        arrays.float_array("x", on_device, adopt=lambda value: np.ones(2, np.int64))
+
+    def refuse(value):
+        return value.__cuda_array_interface__
+
+    with pytest.raises(PlacementError, match=r"x does not hand out its memory: requires grad; expected .*detach"):
+        arrays.float_array("x", Refusing(), adopt=refuse)
 
 
 def test_the_first_bad_entry_is_named():

@@ -35,6 +35,7 @@ def test_base_is_no_built_in_error():
         (errors.TapeNotKeptError, RuntimeError),
         (errors.BackendUnavailable, RuntimeError),
         (errors.DeviceError, RuntimeError),
+        (errors.PlacementError, TypeError),
         (errors.DegenerateEigenvalueError, ArithmeticError),
     ],
 )

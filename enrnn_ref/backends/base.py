@@ -1,5 +1,9 @@
 """What every backend offers: the time loop forward, backward and as a tangent, and the products over all times.
 
+It offers the arrays too, which lie where it computes: what a model does with one is to look at its ``shape`` and
+``dtype``, to take a slice, to reshape what is contiguous, and to hand it to the backend. Matrices, weights and biases
+are always the host's.
+
 Arrays are time-major and C-contiguous, all of one dtype, and checked already. n is the number of units, G the cell's
 gates, W the width of the output state h, M the components of the cell's other states, C its pointwise parameters
 (rows of ``theta``).
@@ -13,9 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from enrnn_ref.arrays import Array
-from enrnn_ref.backends.memory import empty
+from enrnn_ref.backends import memory
 from enrnn_ref.cells.base import Cell
 
 Item = TypeVar("Item")
@@ -102,7 +107,7 @@ class SequenceGradients(NamedTuple):
 
 
 class Backend(ABC):
-    """The time loop of a recurrence.
+    """The time loop of a recurrence, and the arrays that it runs on: NumPy's, unless overridden.
 
     ``longdouble``: whether it computes in that too. ``blocked``: whether a pass had better go block by block of time,
     each while it is in the cache.
@@ -111,6 +116,9 @@ class Backend(ABC):
     name: str
     longdouble: bool = False
     blocked: bool = True
+    adopt: Callable[[object], Array] | None = None
+    """Takes an array that others left where this backend computes, if that is not the host, as one of its own: no copy,
+    unless it is not contiguous."""
 
     def shares(self, batch: int, multiply_adds: int) -> list[slice]:
         """The sequences that a pass of so many multiply-adds is worth dividing into; all in one, unless overridden."""
@@ -122,6 +130,42 @@ class Backend(ABC):
         ``engine`` is this backend with the item's part of its threads.
         """
         return [work(self, item) for item in items]
+
+    def take(self, array: Array) -> Array:
+        """An array of the host, where this backend computes; the same one, where that is the host."""
+        return array
+
+    def give(self, array: Array) -> Array:
+        """The way back."""
+        return array
+
+    def empty(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+        """An array with anything in it."""
+        return memory.empty(shape, dtype)
+
+    def zeros(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
+        """An array of zeros."""
+        return np.zeros(shape, dtype)
+
+    def clear(self, target: Array) -> None:
+        """target = 0."""
+        target[...] = 0
+
+    def copy(self, target: Array, source: Array) -> None:
+        """target = source, which is of the same shape."""
+        target[...] = source
+
+    def add(self, target: Array, term: Array) -> None:
+        """target += term, which has the last axes of its shape, or all."""
+        target += term
+
+    def joined(self, parts: Sequence[Array], axis: int = 0) -> Array:
+        """A new array: the parts one after the other."""
+        return np.concatenate(parts, axis)
+
+    def reversed(self, sequence: Array) -> Array:
+        """A new array: (T, B, k) from the last time to the first."""
+        return np.ascontiguousarray(sequence[::-1])
 
     @abstractmethod
     def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:
@@ -164,29 +208,37 @@ class Backend(ABC):
 
 
 def room(
-    cell: Cell, time: int, initial: States, *, projected: bool, within: tuple[Array, int] | None = None
+    engine: Backend,
+    cell: Cell,
+    time: int,
+    initial: States,
+    *,
+    projected: bool,
+    within: tuple[Array, int] | None = None,
 ) -> SequenceTape:
     """A tape with nothing on it but the initial states; ``within`` is where the states h go: ``whole``, ``first``."""
     _, batch, n = initial.memory.shape
     dtype, units = initial.h.dtype, (time, batch, n)
-    whole, first = within or (empty((time + 1, *initial.h.shape), dtype), 0)
+    whole, first = within or (engine.empty((time + 1, *initial.h.shape), dtype), 0)
     tape = SequenceTape(
         whole,
         first,
-        empty((time + 1, *initial.memory.shape), dtype),
-        empty((time, batch, cell.gates * n), dtype),
-        empty(units, dtype) if projected else None,
-        empty(units, dtype) if cell.relayed else None,
+        engine.empty((time + 1, *initial.memory.shape), dtype),
+        engine.empty((time, batch, cell.gates * n), dtype),
+        engine.empty(units, dtype) if projected else None,
+        engine.empty(units, dtype) if cell.relayed else None,
     )
-    tape.states.h[0], tape.memory[0] = initial
+    for sequence, first_one in zip(tape.states, initial, strict=True):
+        engine.copy(sequence[0], first_one)
     return tape
 
 
-def state_room(initial: States, time: int) -> States:
+def state_room(engine: Backend, initial: States, time: int) -> States:
     """Space for the states of all times, the first filled."""
-    sequence = States(*(empty((time + 1, *part.shape), part.dtype) for part in initial))
-    sequence.h[0], sequence.memory[0] = initial
-    return sequence
+    sequences = States(*(engine.empty((time + 1, *part.shape), part.dtype) for part in initial))
+    for sequence, first_one in zip(sequences, initial, strict=True):
+        engine.copy(sequence[0], first_one)
+    return sequences
 
 
 def flush_below(array: Array) -> Any:

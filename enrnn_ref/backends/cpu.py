@@ -70,8 +70,6 @@ class CpuBackend(Backend):
 
     def each(self, work: Callable[[Backend, Item], Result], items: Sequence[Item]) -> list[Result]:
         threads, lines = self._threads, min(self._threads, len(items))
-        if lines == 1:
-            return [work(self, item) for item in items]
 
         def line(k: int) -> list[Result]:  # items k, k + lines, … one after the other
             engine = CpuBackend(len(range(k, threads, lines)))
@@ -130,7 +128,7 @@ class CpuBackend(Backend):
     def tangent(
         self, cell: Cell, step: Step, drive: Array, initial: States, dstep: Step, ddrive: Array, dinitial: States
     ) -> tuple[States, States]:
-        states, dstates = state_room(initial, len(drive)), state_room(dinitial, len(drive))
+        states, dstates = state_room(self, initial, len(drive)), state_room(self, dinitial, len(drive))
         r, r_relayed, projection = _matrices(cell, step)
         dr, dr_relayed, dprojection = _matrices(cell, dstep)
         compile_kernels(cell).tangent(

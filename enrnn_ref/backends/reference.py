@@ -87,7 +87,7 @@ class ReferenceBackend(Backend):
     ) -> tuple[States, States]:
         time, out = len(drive), cell.output_components
         theta, dtheta = tuple(step.theta), tuple(dstep.theta)
-        states, dstates = state_room(initial, time), state_room(dinitial, time)
+        states, dstates = state_room(self, initial, time), state_room(self, dinitial, time)
         (R, R_relayed), (dR, dR_relayed) = blocks(cell, step.matrix), blocks(cell, dstep.matrix)
         for t in range(time):
             z, dz = _gates(cell, drive[t].copy()), _gates(cell, ddrive[t].copy())

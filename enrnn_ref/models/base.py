@@ -21,6 +21,7 @@ from enrnn_ref.arrays import (
 )
 from enrnn_ref.backends.base import Backend
 from enrnn_ref.errors import ForeignRunError, OptionError, ShapeError, TapeNotKeptError
+from enrnn_ref.models.door import Door
 from enrnn_ref.models.run import Gradients, Run, Tangent
 
 if TYPE_CHECKING:
@@ -124,27 +125,47 @@ class Model(ABC):
         checked = array_dict("params", params, self.shapes, longdouble=longdouble and self.longdouble)
         return {key: array.copy() for key, array in checked.items()}
 
+    def _fetched_params(self, engine: Backend, params: Mapping[str, Array]) -> tuple[Arrays, Door]:
+        """Copies of the parameters on the host, and the side from which they come."""
+        home = Door.of(engine, next(iter(params.values()), None) if hasattr(params, "values") else None)
+        if not home.device:
+            return self._checked_params(params, longdouble=engine.longdouble), home
+        checked = array_dict("params", params, self.shapes, adopt=home.adopt)
+        return {key: home.fetch(array) for key, array in checked.items()}, home
+
     def _checked_input(
         self, engine: Backend, x: Array, state: Mapping[str, Array] | None, dtype: np.dtype[Any]
-    ) -> tuple[Array, Arrays | None]:
-        x = float_array("x", x, longdouble=engine.longdouble and self.longdouble)
+    ) -> tuple[Door, Array, Arrays | None]:
+        """The side on which x and the state lie, and both, on that side."""
+        door = Door.of(engine, x)
+        x = float_array("x", x, longdouble=engine.longdouble and self.longdouble, adopt=door.adopt)
         hint = _axis_hint(x, self.input_size, state)
         require_shape("x", x, (None, None, self.input_size), "(time, batch, input_size)", hint)
         if 0 in x.shape:
             raise ShapeError(f"x has shape {x.shape}; expected at least one time step and one sequence.")
         require_dtype("x", x, dtype)
         if state is None:
-            return x, None
+            return door, x, None
         require_keys("state", state, self.state_shapes(x.shape[1]))
-        return x, self._checked_state("state", state, x, hint)
+        return door, x, self._checked_state("state", state, door, x, hint)
 
-    def _checked_state(self, name: str, given: Mapping[str, Array] | None, x: Array, hint: str = "") -> Arrays:
-        """A state, or a direction of one, for the sequences of x; keys may be missing."""
+    def _checked_state(
+        self, name: str, given: Mapping[str, Array] | None, door: Door, x: Array, hint: str = ""
+    ) -> Arrays:
+        """A state, or a direction of one, for the sequences of x and on its side; keys may be missing."""
         if given is None:
             return {}
         shapes = self.state_shapes(x.shape[1])
         return array_dict(
-            name, given, shapes, dtype=x.dtype, partial=True, longdouble=True, axes="(batch, units)", hint=hint
+            name,
+            given,
+            shapes,
+            dtype=x.dtype,
+            partial=True,
+            longdouble=True,
+            adopt=door.adopt,
+            axes="(batch, units)",
+            hint=hint,
         )
 
     def _checked_direction(self, dparams: Mapping[str, Array], x: Array, *, longdouble: bool) -> Arrays:
@@ -163,10 +184,11 @@ class Model(ABC):
             raise TapeNotKeptError("run was made with keep=False and has no tape; expected forward(..., keep=True).")
         return run.tape
 
-    def _like(self, name: str, given: Array, other: str, expected: Array) -> Array:
-        """``given``, checked to have the shape and dtype of ``expected``, which the message calls ``other``."""
-        given = float_array(name, given, longdouble=self.longdouble)
-        swapped = given.ndim == 3 and given.swapaxes(0, 1).shape == expected.shape != given.shape
+    def _like(self, name: str, given: Array, other: str, expected: Array, door: Door) -> Array:
+        """``given``, checked to have side, shape and dtype of ``expected``, which the message calls ``other``."""
+        given = float_array(name, given, longdouble=self.longdouble, adopt=door.adopt)
+        time, batch = given.shape[:2] if given.ndim == 3 else (0, 0)
+        swapped = given.ndim == 3 and (batch, time, *given.shape[2:]) == expected.shape != given.shape
         hint = f" It looks batch-first: pass {name}.swapaxes(0, 1)." if swapped else ""
         require_shape(name, given, expected.shape, f"the shape of {other}", hint)
         require_dtype(name, given, expected.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from enrnn_ref.errors import OptionError
 from enrnn_ref.initializers import generator
 from enrnn_ref.models.base import Model
 from enrnn_ref.models.composition import Composition, joined, taken
+from enrnn_ref.models.door import Door
 from enrnn_ref.models.readout import Readout
 from enrnn_ref.models.run import Gradients, Run, Tangent
 
@@ -88,11 +89,11 @@ class Bidirectional(Composition):
 
         The state of the backward model is what it holds before x_T and, finally, after x_1. ``run.h`` is None.
         """
-        engine, checked, x, start, known = self._given(params, x, state, buffers, backend)
+        engine, checked, home, door, x, start, known = self._given(params, x, state, buffers, backend)
         runs = {
             name: part.forward(
                 taken(checked, name),
-                _in_order(name, x),
+                _in_order(engine, name, x),
                 None if start is None else taken(start, name),
                 buffers=taken(known, name),
                 keep=keep,
@@ -101,39 +102,40 @@ class Bidirectional(Composition):
             )
             for name, part in self.parts.items()
         }
-        features = self._features({name: run.y for name, run in runs.items()})
+        features = self._features(engine, {name: run.y for name, run in runs.items()})
         return Run(
-            self._readout.apply(engine, checked, features),
+            door.give(self._readout.apply(engine, checked, features)),
             None,
-            joined({name: run.state for name, run in runs.items()}),
+            door.give_all(joined({name: run.state for name, run in runs.items()})),
             joined({name: run.buffers for name, run in runs.items()}),
             next((run.degeneracy for run in runs.values() if run.degeneracy is not None), None),
             backend,
             self,
-            (runs, checked, x, features) if keep else None,
+            _Tape(home, door, runs, checked, x, features) if keep else None,
         )
 
     def backward(self, run: Run, dy: Array, dstate: Mapping[str, Array] | None = None) -> Gradients:
         """Each direction's own backward pass; the two gradients of x add up [CO-14]."""
-        runs, params, x, features = self._own_tape(run)
+        home, door, runs, params, x, features = self._own_tape(run)
         engine = backends.get(run.backend)
-        dy = self._like("dy", dy, "run.y", run.y)
-        dfinal = self._checked_state("dstate", dstate, x)
+        dy = door.take(self._like("dy", dy, "run.y", run.y, door))
+        dfinal = door.take_all(self._checked_state("dstate", dstate, door, x))
         readout, dfeatures = self._readout.pullback(engine, params, features, dy)
         steps = {name: part.y for name, part in runs.items()}
         grads = {
             name: part.backward(runs[name], cotangent, taken(dfinal, name))
             for (name, part), cotangent in zip(
-                self.parts.items(), self._cotangents(dfeatures, steps).values(), strict=True
+                self.parts.items(), self._cotangents(engine, dfeatures, steps).values(), strict=True
             )
         }
-        dx = grads["forward"].x + _in_order("backward", grads["backward"].x)
+        dx = _in_order(engine, "backward", grads["backward"].x)
+        engine.add(dx, grads["forward"].x)
         found = joined({name: gradient.params for name, gradient in grads.items()})
-        found |= {name: total.astype(dy.dtype) for name, total in readout.items()}
+        found |= {name: engine.give(total).astype(dy.dtype) for name, total in readout.items()}
         return Gradients(
-            {key: found[key] for key in self.shapes},
-            dx,
-            joined({name: gradient.state for name, gradient in grads.items()}),
+            {key: home.bring(found[key]) for key in self.shapes},
+            door.give(dx),
+            door.give_all(joined({name: gradient.state for name, gradient in grads.items()})),
         )
 
     def tangent(
@@ -149,24 +151,25 @@ class Bidirectional(Composition):
         backend: str = "cpu",
     ) -> Tangent:
         """Derivatives of both directions, joined as their values are."""
-        engine, checked, x, start, known = self._given(params, x, state, buffers, backend)
+        engine, checked, _, door, x, start, known = self._given(params, x, state, buffers, backend)
         given = self._checked_direction(dparams, x, longdouble=engine.longdouble)
-        dstart = self._checked_state("dstate", dstate, x)
-        dx = np.zeros_like(x) if dx is None else self._like("dx", dx, "x", x)
+        dstart = door.take_all(self._checked_state("dstate", dstate, door, x))
+        dx = engine.zeros(x.shape, x.dtype) if dx is None else door.take(self._like("dx", dx, "x", x, door))
         values, derivatives, final = {}, {}, {}
         for name, part in self.parts.items():
             own, own_start = taken(checked, name), None if start is None else taken(start, name)
             settings: dict[str, Any] = {"buffers": taken(known, name), "backend": backend}
-            ordered = _in_order(name, x)
+            ordered = _in_order(engine, name, x)
             tangent = part.tangent(
-                own, ordered, taken(given, name), dx=_in_order(name, dx), state=own_start,
+                own, ordered, taken(given, name), dx=_in_order(engine, name, dx), state=own_start,
                 dstate=taken(dstart, name), **settings,
             )  # fmt: skip
             values[name] = part.forward(own, ordered, own_start, keep=False, **settings).y
             derivatives[name], final[name] = tangent.y, tangent.state
         direction = {key: given.get(key, np.zeros(shape, x.dtype)) for key, shape in self._readout.shapes.items()}
-        dy = self._readout.tangent(engine, checked, direction, self._features(values), self._features(derivatives))
-        return Tangent(dy, joined(final))
+        features, along = (self._features(engine, outputs) for outputs in (values, derivatives))
+        dy = self._readout.tangent(engine, checked, direction, features, along)
+        return Tangent(door.give(dy), door.give_all(joined(final)))
 
     def _given(
         self,
@@ -175,29 +178,42 @@ class Bidirectional(Composition):
         state: Mapping[str, Array] | None,
         buffers: Mapping[str, Array] | None,
         backend: str,
-    ) -> tuple[Backend, Arrays, Array, Arrays | None, Arrays]:
+    ) -> tuple[Backend, Arrays, Door, Door, Array, Arrays | None, Arrays]:
+        """The arguments, checked: the parameters on the host and where they lie, x and state where they are needed."""
         engine = backends.get(backend)
-        checked = self._checked_params(params, longdouble=engine.longdouble)
-        x, start = self._checked_input(engine, x, state, next(iter(checked.values())).dtype)
-        return engine, checked, x, start, self._checked_buffers(buffers)
+        checked, home = self._fetched_params(engine, params)
+        door, x, start = self._checked_input(engine, x, state, next(iter(checked.values())).dtype)
+        start = None if start is None else door.take_all(start)
+        return engine, checked, home, door, door.take(x), start, self._checked_buffers(buffers)
 
-    def _features(self, outputs: Mapping[str, Array]) -> Array:
+    def _features(self, engine: Backend, outputs: Mapping[str, Array]) -> Array:
         """[CO-12], or [CO-13], from the outputs of both directions, each in the order in which it was read."""
         if self.readout == "last":
-            return np.concatenate([output[-1:] for output in outputs.values()], axis=2)
-        return np.concatenate([_in_order(name, output) for name, output in outputs.items()], axis=2)
+            return engine.joined([output[-1:] for output in outputs.values()], axis=2)
+        return engine.joined([_in_order(engine, name, output) for name, output in outputs.items()], axis=2)
 
-    def _cotangents(self, dfeatures: Array, outputs: Mapping[str, Array]) -> Arrays:
+    def _cotangents(self, engine: Backend, dfeatures: Array, outputs: Mapping[str, Array]) -> Arrays:
         """The transpose of :meth:`_features`."""
-        halves = dict(zip(outputs, np.split(dfeatures, [self._split], axis=2), strict=True))
+        halves = dict(zip(outputs, (dfeatures[..., : self._split], dfeatures[..., self._split :]), strict=True))
         if self.readout == "all":
-            return {name: _in_order(name, half) for name, half in halves.items()}
-        cotangents = {name: np.zeros_like(output) for name, output in outputs.items()}
+            return {name: _in_order(engine, name, half) for name, half in halves.items()}
+        cotangents = {name: engine.zeros(output.shape, output.dtype) for name, output in outputs.items()}
         for name, half in halves.items():
-            cotangents[name][-1] = half[0]
+            engine.copy(cotangents[name][-1], half[0])
         return cotangents
 
 
-def _in_order(name: str, sequence: Array) -> Array:
+class _Tape(NamedTuple):
+    """What backward needs: where parameters and x lie, both runs, host parameters, x, and the readout's input."""
+
+    home: Door
+    door: Door
+    runs: dict[str, Run]
+    params: Arrays
+    x: Array
+    features: Array
+
+
+def _in_order(engine: Backend, name: str, sequence: Array) -> Array:
     """A sequence in the order in which that direction reads it, or back."""
-    return np.ascontiguousarray(sequence[::-1]) if name == "backward" else np.ascontiguousarray(sequence)
+    return engine.reversed(sequence) if name == "backward" else sequence

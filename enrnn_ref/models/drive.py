@@ -24,26 +24,27 @@ class Drive:
         """a_t = U x_t + b_a [GS-1]."""
         return engine.affine(x, params["input"], params["bias"] if self._cell.drive_bias else None, out)
 
-    def spread(self, a: Array, params: Arrays, z: Array) -> Array:
+    def spread(self, engine: Backend, a: Array, params: Arrays, z: Array) -> Array:
         """Put the drive (T, B, ·) into z at the gates that take it, and add the recurrent gates' bias [CO-1]."""
         n, cell = self._size, self._cell
         if not self.takes_all_gates:
-            z[...] = 0
+            engine.clear(z)
             for k, g in enumerate(cell.driven):
-                z[..., g * n : (g + 1) * n] = a[..., k * n : (k + 1) * n]
+                engine.copy(z[..., g * n : (g + 1) * n], a[..., k * n : (k + 1) * n])
         elif a is not z:
-            z[...] = a
+            engine.copy(z, a)
         if self._recurrent_bias:
+            bias = engine.take(params["recurrent_bias"])
             for k, g in enumerate(cell.recurrent):
-                z[..., g * n : (g + 1) * n] += params["recurrent_bias"][k * n : (k + 1) * n]
+                engine.add(z[..., g * n : (g + 1) * n], bias[k * n : (k + 1) * n])
         return z
 
     def add_sums(self, engine: Backend, sums: Sums, dz: Array, driven: tuple[int, ...], x: Array) -> None:
         """dU and db_a [BP-5]; ``driven`` are the gates of dz that had the drive."""
         n = self._size
-        sums.add("input", np.concatenate([engine.correlate(part, x) for part in at_gates(dz, driven, n)]))
+        sums.add("input", engine.joined([engine.correlate(part, x) for part in at_gates(dz, driven, n)]))
         if self._cell.drive_bias:
-            sums.add("bias", by_gate(engine.total(dz), driven, n))
+            sums.add("bias", by_gate(engine, engine.total(dz), driven, n))
 
     def pullback(self, engine: Backend, params: Arrays, dz: Array, driven: tuple[int, ...]) -> Array:
         """dx_t = Uᵀ da_t [BP-6]."""
@@ -51,5 +52,5 @@ class Drive:
         weights = np.split(params["input"], np.cumsum([part.shape[2] for part in parts])[:-1])
         dx = engine.affine(parts[0], weights[0].T, None)
         for da, rows in zip(parts[1:], weights[1:], strict=True):
-            dx += engine.affine(da, rows.T, None)
+            engine.add(dx, engine.affine(da, rows.T, None))
         return dx

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from enrnn_ref.arrays import Array, Arrays
-from enrnn_ref.backends.base import SequenceTape, Step
+from enrnn_ref.backends.base import Backend, SequenceTape, Step
+from enrnn_ref.models.door import Door
 from enrnn_ref.models.time_blocks import Sums
 from enrnn_ref.parametrizations.base import Value
 
@@ -61,8 +62,13 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Tape:
-    """What the backward pass needs of the forward pass."""
+    """What the backward pass needs of the forward pass.
 
+    ``home`` is where the parameters lie, ``door`` where x does; here ``params`` are the host's, and x is the engine's.
+    """
+
+    home: Door
+    door: Door
     params: Arrays
     x: Array
     value: Value
@@ -75,13 +81,20 @@ def of_sequences(named: Mapping[str, Array], sequences: slice) -> Arrays:
     return {name: array[sequences] for name, array in named.items()}
 
 
-def joined_states(parts: Sequence[Mapping[str, Array]]) -> Arrays:
-    """Named states of all sequences."""
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def joined_states(engine: Backend, parts: Sequence[Mapping[str, Array]]) -> Arrays:
+    """Named states of all sequences: copies."""
+    return {name: engine.joined([part[name] for part in parts]) for name in parts[0]}
 
 
 def read_only(array: Array) -> Array:
-    """A view that cannot be written to."""
+    """A view that cannot be written to; an array of a device itself."""
+    if not isinstance(array, np.ndarray):
+        return array
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def states_shown(door: Door, h: Array) -> Array:
+    """All states, on the side of the door."""
+    return read_only(door.give(h))

@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from enrnn_ref.arrays import Array, Arrays, choice, integer
 from enrnn_ref.backends.base import Backend
-from enrnn_ref.backends.memory import empty
 from enrnn_ref.initializers import glorot_uniform
 
 READOUTS = ("all", "last")
@@ -38,25 +37,25 @@ class Readout:
             "readout_bias": np.zeros(self.output_size, dtype),
         }
 
-    def room(self, time: int, batch: int, dtype: npt.DTypeLike) -> Array:
+    def room(self, engine: Backend, time: int, batch: int, dtype: npt.DTypeLike) -> Array:
         """Space for y."""
-        return empty((time, batch, self.width) if self.kind == "all" else (batch, self.width), dtype)
+        return engine.empty((time, batch, self.width) if self.kind == "all" else (batch, self.width), dtype)
 
     def apply(self, engine: Backend, params: Mapping[str, Array], features: Array) -> Array:
         """y (T, B, O), or (B, O) with ``"last"``; without a readout the features themselves."""
         y = features
         if self.output_size is not None:
-            y = engine.affine(np.ascontiguousarray(features), params["readout"], params["readout_bias"])
+            y = engine.affine(features, params["readout"], params["readout_bias"])
         return y if self.kind == "all" else y[0]
 
     def pullback(
         self, engine: Backend, params: Mapping[str, Array], features: Array, dy: Array
     ) -> tuple[Arrays, Array]:
         """Gradients of V and c [BP-7], in float64 at least, and of the features (S, B, W)."""
-        dy = dy if self.kind == "all" else dy[np.newaxis]
+        dy = dy if self.kind == "all" else dy.reshape(1, *dy.shape)
         if self.output_size is None:
             return {}, dy
-        sums = {"readout": engine.correlate(dy, np.ascontiguousarray(features)), "readout_bias": engine.total(dy)}
+        sums = {"readout": engine.correlate(dy, features), "readout_bias": engine.total(dy)}
         return sums, engine.affine(dy, np.ascontiguousarray(params["readout"].T), None)
 
     def tangent(self, engine: Backend, params: Arrays, dparams: Arrays, features: Array, dfeatures: Array) -> Array:
@@ -64,6 +63,6 @@ class Readout:
         if self.output_size is None:
             dy = dfeatures
         else:
-            dy = engine.affine(np.ascontiguousarray(dfeatures), params["readout"], None)
-            dy = dy + engine.affine(np.ascontiguousarray(features), dparams["readout"], dparams["readout_bias"])
+            dy = engine.affine(dfeatures, params["readout"], None)
+            engine.add(dy, engine.affine(features, dparams["readout"], dparams["readout_bias"]))
         return dy if self.kind == "all" else dy[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -11,7 +12,6 @@ import numpy.typing as npt
 from enrnn_ref import backends
 from enrnn_ref.arrays import Array, Arrays, float_dtype, integer
 from enrnn_ref.backends.base import Backend, SequenceGradients, SequenceTape, States, Step, parts, room
-from enrnn_ref.backends.memory import empty
 from enrnn_ref.cells.base import Cell
 from enrnn_ref.errors import OptionError
 from enrnn_ref.initializers import generator, glorot_uniform
@@ -19,7 +19,18 @@ from enrnn_ref.linalg.threads import single_threaded_blas
 from enrnn_ref.models.axes import require_filter, sizes
 from enrnn_ref.models.base import Model, require_keep
 from enrnn_ref.models.drive import Drive
-from enrnn_ref.models.passes import Held, Pass, Point, Segment, Share, Tape, joined_states, of_sequences, read_only
+from enrnn_ref.models.passes import (
+    Held,
+    Pass,
+    Point,
+    Segment,
+    Share,
+    Tape,
+    joined_states,
+    of_sequences,
+    read_only,
+    states_shown,
+)
 from enrnn_ref.models.readout import Readout
 from enrnn_ref.models.run import Gradients, Run, Tangent
 from enrnn_ref.models.states import StateLayout
@@ -232,28 +243,30 @@ class Recurrence(Model):
         """
         engine = backends.get(backend)
         require_keep(keep, checkpoint_every)
-        params = self._checked_params(params, longdouble=engine.longdouble)
-        x, given = self._checked_input(engine, x, state, params["input"].dtype)
+        params, home = self._fetched_params(engine, params)
+        door, x, given = self._checked_input(engine, x, state, params["input"].dtype)
         value = self.parametrization.evaluate(self._raw(params), buffers)
         time, batch, _ = x.shape
-        start = self._start(params, batch) if given is None else given
-        at = Point(params, self._step(params, value.matrix), x, start)
-        h = empty((time + 1, batch, self.width), x.dtype) if keep and checkpoint_every is None else None
+        start = self._start(engine, params, batch) if given is None else door.take_all(given)
+        at = Point(params, self._step(params, value.matrix), door.take(x), start)
+        h = engine.empty((time + 1, batch, self.width), x.dtype) if keep and checkpoint_every is None else None
         if h is not None and self.readout == "all" and self.output_size is None:
             y, apart = h[1:], None
         else:
-            y = apart = self._readout.room(time, batch, x.dtype)
+            y = apart = self._readout.room(engine, time, batch, x.dtype)
 
         def work(engine: Backend, sequences: slice) -> Pass:
             return self._forward(engine, at, sequences, apart, h, keep, checkpoint_every)
 
         passes = engine.each(work, engine.shares(batch, self._multiply_adds(x)))
-        final = joined_states([part.final for part in passes])
-        tape = Tape(params, x, value, passes, self.initial_state and given is None) if keep else None
+        final = joined_states(engine, [part.final for part in passes])
+        learned = self.initial_state and given is None
+        tape = Tape(home, door, params, at.x, value, passes, learned) if keep else None
+        shown = door.give(y)
         if self.output_size is None:
-            y = read_only(y)
-        seen = None if h is None else read_only(h)
-        return Run(y, seen, final, value.buffers, value.degeneracy, engine.name, self, tape)
+            shown = read_only(shown)
+        seen = None if h is None else functools.partial(states_shown, door, h)
+        return Run(shown, seen, door.give_all(final), value.buffers, value.degeneracy, engine.name, self, tape)
 
     @single_threaded_blas()
     def backward(self, run: Run, dy: Array, dstate: Mapping[str, Array] | None = None) -> Gradients:
@@ -282,26 +295,28 @@ class Recurrence(Model):
         """
         tape: Tape = self._own_tape(run)
         engine = backends.get(run.backend)
-        params, x = tape.params, tape.x
-        dy = self._like("dy", dy, "run.y", run.y)
-        named = self._checked_state("dstate", dstate, x)
-        step, dx = self._step(params, tape.value.matrix), np.empty_like(x)
+        params, x, door = tape.params, tape.x, tape.door
+        dy = door.take(self._like("dy", dy, "run.y", run.y, door))
+        named = door.take_all(self._checked_state("dstate", dstate, door, x))
+        step, dx = self._step(params, tape.value.matrix), engine.empty(x.shape, x.dtype)
 
         def work(engine: Backend, part: Pass) -> Share:
             return self._backward(engine, step, tape, part, dy, named, dx)
 
         shares = engine.each(work, tape.passes)
-        sums, initial = Sums(), joined_states([share.initial for share in shares])
+        sums, initial = Sums(engine), joined_states(engine, [share.initial for share in shares])
         for share in shares:  # in their order, so that the bits are the same every time
             sums.add_all(share.sums)
         if self.initial_state:
-            learned = engine.total(initial[self._layout.output][np.newaxis])  # [CO-9]
-            sums.add("initial_state", learned if tape.learned_start else np.zeros_like(learned))
+            h = initial[self._layout.output]
+            learned = engine.total(h.reshape(1, *h.shape))  # [CO-9]
+            sums.add("initial_state", learned if tape.learned_start else engine.zeros(learned.shape, learned.dtype))
         totals = sums.astype(x.dtype)
         draw = self.parametrization.pullback(tape.value, totals.pop("matrix"))
         grads = {self._names[raw]: gradient for raw, gradient in draw.items()}
         grads |= self._theta_dict(totals.pop("theta")) | totals
-        return Gradients({key: grads[key] for key in self.shapes}, dx, initial)
+        own = {key: tape.home.bring(grads[key]) for key in self.shapes}
+        return Gradients(own, door.give(dx), door.give_all(initial))
 
     @single_threaded_blas()
     def tangent(
@@ -323,29 +338,32 @@ class Recurrence(Model):
         DegenerateEigenvalueError where the leading eigenvalue has no derivative.
         """
         engine = backends.get(backend)
-        params = self._checked_params(params, longdouble=engine.longdouble)
-        x, start = self._checked_input(engine, x, state, params["input"].dtype)
+        params, _ = self._fetched_params(engine, params)
+        door, x, start = self._checked_input(engine, x, state, params["input"].dtype)
         batch, dtype = x.shape[1], x.dtype
         given = self._checked_direction(dparams, x, longdouble=engine.longdouble)
         direction = {key: given.get(key, np.zeros(shape, dtype)) for key, shape in self.shapes.items()}
-        dstart = self._checked_state("dstate", dstate, x)
-        dx = np.zeros_like(x) if dx is None else self._like("dx", dx, "x", x)
+        dstart = door.take_all(self._checked_state("dstate", dstate, door, x))
+        dx = engine.zeros(x.shape, dtype) if dx is None else door.take(self._like("dx", dx, "x", x, door))
         if start is None:
-            start = self._start(params, batch)
+            start = self._start(engine, params, batch)
             if self.initial_state and self._layout.output not in dstart:
-                dstart = dstart | self._start(direction, batch)
+                dstart = dstart | self._start(engine, direction, batch)
+        else:
+            start = door.take_all(start)
 
         value = self.parametrization.evaluate(self._raw(params), buffers)
         draw = {raw: given[name] for raw, name in self._names.items() if name in given}
-        point = Point(params, self._step(params, value.matrix), x, start)
-        along = Point(direction, self._step(direction, self.parametrization.tangent(value, draw)), dx, dstart)
+        dmatrix = self.parametrization.tangent(value, draw)
+        point = Point(params, self._step(params, value.matrix), door.take(x), start)
+        along = Point(direction, self._step(direction, dmatrix), dx, dstart)
 
         def work(engine: Backend, sequences: slice) -> Tangent:
             return self._tangent(engine, point.of(sequences), along.of(sequences))
 
         parts = engine.each(work, engine.shares(batch, 3 * self._multiply_adds(x)))
-        dy = np.concatenate([part.y for part in parts], axis=1 if self.readout == "all" else 0)
-        return Tangent(dy, joined_states([part.state for part in parts]))
+        dy = engine.joined([part.y for part in parts], axis=1 if self.readout == "all" else 0)
+        return Tangent(door.give(dy), door.give_all(joined_states(engine, [part.state for part in parts])))
 
     # A pass over some sequences of the batch, from the first step to the last.
 
@@ -368,11 +386,12 @@ class Recurrence(Model):
             held = self._run(engine, params, step, x[times], named, shown, within)
             if keep:
                 # Copies: the caller may change his state before backward.
-                before = {} if h is not None else {name: array.copy() for name, array in named.items()}
+                before = {} if h is not None else joined_states(engine, [named])
                 kept.append(Segment(times, before, None if h is None else held))
-            named = self._final(held)
+            named = self._final(engine, held)
         if y is not None and self.readout == "last":
-            y[sequences] = self._readout.apply(engine, params, named[self._layout.output][np.newaxis])
+            last = named[self._layout.output]
+            engine.copy(y[sequences], self._readout.apply(engine, params, last.reshape(1, *last.shape)))
         return Pass(sequences, named, kept)
 
     def _backward(
@@ -381,10 +400,10 @@ class Recurrence(Model):
         """Fills its sequences of ``dx``."""
         x, dx = tape.x[:, part.sequences], dx[:, part.sequences]
         dy = dy[:, part.sequences] if self.readout == "all" else dy[part.sequences]
-        params, sums, named = tape.params, Sums(), of_sequences(dstate, part.sequences)
-        arriving, at_filter = self._layout.stack(named, x.shape[1], x.dtype), None
+        params, sums, named = tape.params, Sums(engine), of_sequences(dstate, part.sequences)
+        arriving, at_filter = self._layout.stack(engine, named, x.shape[1], x.dtype), None
         if self.filter is not None:
-            at_filter = self._filter_layout.stack(named, x.shape[1], x.dtype)
+            at_filter = self._filter_layout.stack(engine, named, x.shape[1], x.dtype)
         for segment in reversed(part.segments):
             first = segment.times.start
             held = segment.held or self._run(engine, params, step, x[segment.times], segment.start)
@@ -399,44 +418,45 @@ class Recurrence(Model):
                 elif times.stop == len(x):
                     found, dlast = self._readout.pullback(engine, params, stretch.states.h[-1:], dy)
                     sums.add_all(found)
-                    arriving.h[...] += dlast[0]
+                    engine.add(arriving.h, dlast[0])
                 back = engine.backward(self.cell, step, stretch, dh, arriving)
                 arriving = back.dinitial
                 self._add_recurrent_sums(engine, sums, stretch, back)
                 dz, driven = back.dz, self.cell.driven
                 if self.filter is not None and at_filter is not None and held.filtered is not None:
-                    da = np.concatenate(at_gates(dz, driven, self.hidden_size), axis=2)
+                    da = engine.joined(at_gates(dz, driven, self.hidden_size), axis=2)
                     through = engine.backward(
                         self.filter, self._filter_step(x.dtype), held.filtered.between(inner), da, at_filter
                     )  # [CO-8]
                     at_filter, dz, driven = through.dinitial, through.dz, tuple(range(len(driven)))
                 self._drive.add_sums(engine, sums, dz, driven, x[times])
-                dx[times] = self._drive.pullback(engine, params, dz, driven)
-        initial = self._layout.name(arriving)
+                engine.copy(dx[times], self._drive.pullback(engine, params, dz, driven))
+        initial = self._layout.name(engine, arriving)
         if at_filter is not None:
-            initial |= self._filter_layout.name(at_filter)
+            initial |= self._filter_layout.name(engine, at_filter)
         return Share(sums, initial)
 
     def _tangent(self, engine: Backend, at: Point, along: Point) -> Tangent:
         batch, dtype = at.x.shape[1], at.x.dtype
         u = self._drive.affine(engine, at.params, at.x)
-        du = engine.affine(along.x, at.params["input"], None) + self._drive.affine(engine, along.params, at.x)
+        du = self._drive.affine(engine, along.params, at.x)
+        engine.add(du, engine.affine(along.x, at.params["input"], None))
         final: Arrays = {}
         if self.filter is not None:
             no_matrix = self._filter_step(dtype)
-            initial, dinitial = (self._filter_layout.stack(point.start, batch, dtype) for point in (at, along))
+            initial, dinitial = (self._filter_layout.stack(engine, point.start, batch, dtype) for point in (at, along))
             filtered, dfiltered = engine.tangent(self.filter, no_matrix, u, initial, no_matrix, du, dinitial)
             u, du = filtered.h[1:], dfiltered.h[1:]
-            final = self._filter_layout.name(States(*(part[-1] for part in dfiltered)))
+            final = self._filter_layout.name(engine, States(*(part[-1] for part in dfiltered)))
         form = (*at.x.shape[:2], self.cell.gates * self.hidden_size)
-        z = self._drive.spread(u, at.params, np.empty(form, dtype))
-        dz = self._drive.spread(du, along.params, np.empty(form, dtype))
+        z = self._drive.spread(engine, u, at.params, engine.empty(form, dtype))
+        dz = self._drive.spread(engine, du, along.params, engine.empty(form, dtype))
         states, dstates = engine.tangent(
-            self.cell, at.step, z, self._layout.stack(at.start, batch, dtype),
-            along.step, dz, self._layout.stack(along.start, batch, dtype),
+            self.cell, at.step, z, self._layout.stack(engine, at.start, batch, dtype),
+            along.step, dz, self._layout.stack(engine, along.start, batch, dtype),
         )  # fmt: skip
         dy = self._readout.tangent(engine, at.params, along.params, self._features(states.h), self._features(dstates.h))
-        return Tangent(dy, self._layout.name(States(*(part[-1] for part in dstates))) | final)
+        return Tangent(dy, self._layout.name(engine, States(*(part[-1] for part in dstates))) | final)
 
     # The pieces of a pass.
 
@@ -476,37 +496,37 @@ class Recurrence(Model):
         """
         batch, filtered = x.shape[1], None
         if self.filter is not None:
-            initial = self._filter_layout.stack(named, batch, x.dtype)
-            filtered = room(self.filter, len(x), initial, projected=False)
-        initial = self._layout.stack(named, batch, x.dtype)
-        sequence = room(self.cell, len(x), initial, projected=self.projection_size is not None, within=within)
+            initial = self._filter_layout.stack(engine, named, batch, x.dtype)
+            filtered = room(engine, self.filter, len(x), initial, projected=False)
+        initial, projected = self._layout.stack(engine, named, batch, x.dtype), self.projection_size is not None
+        sequence = room(engine, self.cell, len(x), initial, projected=projected, within=within)
         for times in self._blocks(engine, sequence):
             part = sequence.between(times)
             if self.filter is not None and filtered is not None:
                 driven = filtered.between(times)
                 self._drive.affine(engine, params, x[times], driven.z)
                 engine.forward(self.filter, self._filter_step(x.dtype), driven)  # [CO-4]
-                self._drive.spread(driven.states.h[1:], params, part.z)
+                self._drive.spread(engine, driven.states.h[1:], params, part.z)
             else:
                 out = part.z if self._drive.takes_all_gates else None
-                self._drive.spread(self._drive.affine(engine, params, x[times], out), params, part.z)
+                self._drive.spread(engine, self._drive.affine(engine, params, x[times], out), params, part.z)
             engine.forward(self.cell, step, part)
             if y is not None:
-                y[times] = self._readout.apply(engine, params, part.states.h[1:])
+                engine.copy(y[times], self._readout.apply(engine, params, part.states.h[1:]))
         return Held(sequence, filtered)
 
-    def _final(self, held: Held) -> Arrays:
+    def _final(self, engine: Backend, held: Held) -> Arrays:
         """The named states after the last step."""
-        final = self._layout.name(States(*(part[-1] for part in held.sequence.states)))
+        final = self._layout.name(engine, States(*(part[-1] for part in held.sequence.states)))
         if held.filtered is not None:
-            final |= self._filter_layout.name(States(*(part[-1] for part in held.filtered.states)))
+            final |= self._filter_layout.name(engine, States(*(part[-1] for part in held.filtered.states)))
         return final
 
-    def _start(self, params: Arrays, batch: int) -> Arrays:
+    def _start(self, engine: Backend, params: Arrays, batch: int) -> Arrays:
         """The state of a run that is given none; what is missing is zero."""
         if not self.initial_state:
             return {}
-        return {self._layout.output: np.tile(params["initial_state"], (batch, 1))}
+        return {self._layout.output: engine.take(np.tile(params["initial_state"], (batch, 1)))}
 
     def _features(self, h: Array) -> Array:
         """What the readout sees of h (T+1, B, W)."""
@@ -520,18 +540,18 @@ class Recurrence(Model):
         if back.dh is not None and part.emitted is not None:
             sums.add("projection", engine.correlate(back.dh, part.emitted))  # [CO-6]
         if self.recurrent_bias:
-            sums.add("recurrent_bias", by_gate(engine.total(back.dz), recurrent, n))  # [CO-7]
+            sums.add("recurrent_bias", by_gate(engine, engine.total(back.dz), recurrent, n))  # [CO-7]
 
     def _matrix_sum(self, engine: Backend, part: SequenceTape, dz: Array) -> Array:
         """dR where R may be other than zero: what arrived at a product times what it multiplied [BP-4] [CO-5]."""
-        total = np.zeros(self.parametrization.shape, np.result_type(dz.dtype, np.float64))
+        total = engine.zeros(self.parametrization.shape, np.result_type(dz.dtype, np.float64))
         for rows, columns, gates, relayed in parts(self.cell, self.parametrization.support, self.hidden_size):
             multiplied = part.relayed if relayed else part.states.h[:-1]
             assert multiplied is not None
             product = engine.correlate(dz[..., gates], multiplied[..., columns])
             if product.shape == total.shape:  # there is no other
                 return product
-            total[rows, columns] = product
+            engine.copy(total[rows, columns], product)
         return total
 
     def _step(self, params: Arrays, matrix: Array) -> Step:

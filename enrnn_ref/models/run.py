@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from enrnn_ref.arrays import Array, Arrays
@@ -21,9 +23,8 @@ class Run:
     y : ndarray
         (T, B, O) for ``readout="all"``, (B, O) for ``"last"``; without a readout the hidden sequence (T, B, n), or the
         last state (B, n), read-only since they may be part of the tape.
-    h : ndarray (T+1, B, n) or None
-        Hidden states, ``h[0]`` the initial one, read-only (of the last layer, in a stack); None with ``keep=False``,
-        and where two directions have no common one.
+    states : callable or None
+        Fetches ``h`` from where the backend computed it.
     state : dict of ndarray (B, n)
         The final state, accepted again as ``state=``.
     buffers : dict of ndarray
@@ -39,13 +40,22 @@ class Run:
     """
 
     y: Array
-    h: Array | None
+    states: Callable[[], Array] | None
     state: Arrays
     buffers: Arrays
     degeneracy: Degeneracy | None
     backend: str
     model: Model
     tape: Any
+
+    @cached_property
+    def h(self) -> Array | None:
+        """Hidden states (T+1, B, n), ``h[0]`` the initial one, read-only (of the last layer, in a stack).
+
+        None with ``keep=False`` or ``checkpoint_every``, and where two directions have no common one. Fetched when it
+        is first asked for.
+        """
+        return None if self.states is None else self.states()
 
 
 @dataclass(frozen=True, eq=False)

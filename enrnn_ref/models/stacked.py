@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from enrnn_ref import backends
 from enrnn_ref.arrays import Array, Arrays
 from enrnn_ref.errors import OptionError
 from enrnn_ref.models.base import Model
 from enrnn_ref.models.composition import Composition, joined, taken
+from enrnn_ref.models.door import Door
+from enrnn_ref.models.passes import read_only
 from enrnn_ref.models.run import Gradients, Run, Tangent
 
 
@@ -63,9 +64,10 @@ class Stacked(Composition):
         ``run.h`` is that of the last layer; ``run.degeneracy`` the first that a layer has.
         """
         engine = backends.get(backend)
-        checked = self._checked_params(params, longdouble=engine.longdouble)
-        x, start = self._checked_input(engine, x, state, next(iter(checked.values())).dtype)
-        known, y = self._checked_buffers(buffers), x
+        checked, home = self._fetched_params(engine, params)
+        door, x, start = self._checked_input(engine, x, state, next(iter(checked.values())).dtype)
+        start = None if start is None else door.take_all(start)
+        known, y = self._checked_buffers(buffers), door.take(x)  # the layers leave their outputs where they compute
         runs: dict[str, Run] = {}
         for name, layer in self.parts.items():
             runs[name] = layer.forward(
@@ -78,30 +80,32 @@ class Stacked(Composition):
                 backend=backend,
             )
             y = runs[name].y
+        states = runs[name].states
         return Run(
-            y,
-            runs[name].h,
-            joined({name: run.state for name, run in runs.items()}),
+            door.give(y),
+            None if states is None else functools.partial(_given, door, states),
+            door.give_all(joined({name: run.state for name, run in runs.items()})),
             joined({name: run.buffers for name, run in runs.items()}),
             next((run.degeneracy for run in runs.values() if run.degeneracy is not None), None),
             backend,
             self,
-            (runs, x) if keep else None,
+            _Tape(home, door, runs, x) if keep else None,
         )
 
     def backward(self, run: Run, dy: Array, dstate: Mapping[str, Array] | None = None) -> Gradients:
         """From the last layer to the first: dL/dx of a layer is dL/dy of the one below [CO-11]."""
-        runs, x = self._own_tape(run)
-        dy = self._like("dy", dy, "run.y", run.y)
-        dfinal = self._checked_state("dstate", dstate, x)
+        home, door, runs, x = self._own_tape(run)
+        dy = door.take(self._like("dy", dy, "run.y", run.y, door))
+        dfinal = door.take_all(self._checked_state("dstate", dstate, door, x))
         grads: dict[str, Gradients] = {}
         for name, layer in reversed(self.parts.items()):
             grads[name] = layer.backward(runs[name], dy, taken(dfinal, name))
             dy = grads[name].x
+        found = joined({name: grads[name].params for name in self.parts})
         return Gradients(
-            joined({name: grads[name].params for name in self.parts}),
-            dy,
-            joined({name: grads[name].state for name in self.parts}),
+            {name: home.bring(gradient) for name, gradient in found.items()},
+            door.give(dy),
+            door.give_all(joined({name: grads[name].state for name in self.parts})),
         )
 
     def tangent(
@@ -118,12 +122,14 @@ class Stacked(Composition):
     ) -> Tangent:
         """From the first layer to the last, values and derivatives side by side."""
         engine = backends.get(backend)
-        checked = self._checked_params(params, longdouble=engine.longdouble)
-        y, start = self._checked_input(engine, x, state, next(iter(checked.values())).dtype)
+        checked, _ = self._fetched_params(engine, params)
+        door, x, start = self._checked_input(engine, x, state, next(iter(checked.values())).dtype)
+        start = None if start is None else door.take_all(start)
         known = self._checked_buffers(buffers)
-        direction = self._checked_direction(dparams, y, longdouble=engine.longdouble)
-        dstart = self._checked_state("dstate", dstate, y)
-        dy = np.zeros_like(y) if dx is None else self._like("dx", dx, "x", y)
+        direction = self._checked_direction(dparams, x, longdouble=engine.longdouble)
+        dstart = door.take_all(self._checked_state("dstate", dstate, door, x))
+        dy = engine.zeros(x.shape, x.dtype) if dx is None else door.take(self._like("dx", dx, "x", x, door))
+        y = door.take(x)
         dfinal: dict[str, Arrays] = {}
         for name, layer in self.parts.items():
             own, own_start = taken(checked, name), None if start is None else taken(start, name)
@@ -134,4 +140,18 @@ class Stacked(Composition):
             dy, dfinal[name] = tangent.y, tangent.state
             if layer is not self.layers[-1]:
                 y = layer.forward(own, y, own_start, keep=False, **settings).y
-        return Tangent(dy, joined(dfinal))
+        return Tangent(door.give(dy), door.give_all(joined(dfinal)))
+
+
+class _Tape(NamedTuple):
+    """What backward needs: where parameters and x lie, the layers' runs, and x."""
+
+    home: Door
+    door: Door
+    runs: dict[str, Run]
+    x: Array
+
+
+def _given(door: Door, states: Callable[[], Array]) -> Array:
+    """All states of a layer, on the side of the door."""
+    return read_only(door.give(states()))

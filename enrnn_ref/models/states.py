@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-import numpy as np
 import numpy.typing as npt
 
 from enrnn_ref.arrays import Array, Arrays
-from enrnn_ref.backends.base import States
+from enrnn_ref.backends.base import Backend, States
 from enrnn_ref.cells.base import Cell
 
 
@@ -33,25 +32,27 @@ class StateLayout:
         self.widths = {} if hide_output else {self.output: width}
         self.widths |= {name: components * units for name, components in self.memory.items()}
 
-    def stack(self, named: Mapping[str, Array], batch: int, dtype: npt.DTypeLike) -> States:
+    def stack(self, engine: Backend, named: Mapping[str, Array], batch: int, dtype: npt.DTypeLike) -> States:
         """(B, width) each → States without a time axis; what is missing is zero."""
-        h = np.zeros((batch, self.width), dtype)
+        h = engine.zeros((batch, self.width), dtype)
         if self.output in self.widths and self.output in named:
-            h[...] = named[self.output]
-        memory = np.zeros((sum(self.memory.values()), batch, self.units), dtype)
-        row = 0
-        for name, components in self.memory.items():
-            if name in named:
-                memory[row : row + components] = named[name].reshape(batch, components, self.units).swapaxes(0, 1)
-            row += components
+            engine.copy(h, named[self.output])
+        memory = engine.zeros((sum(self.memory.values()), batch, self.units), dtype)
+        for name, rows in self._rows():
+            for k, row in enumerate(rows if name in named else ()):
+                engine.copy(memory[row], named[name][:, k * self.units : (k + 1) * self.units])
         return States(h, memory)
 
-    def name(self, states: States) -> Arrays:
+    def name(self, engine: Backend, states: States) -> Arrays:
         """The inverse of :meth:`stack`; copies, so that a tape is not kept alive by its last row."""
-        named = {self.output: states.h.copy()} if self.output in self.widths else {}
+        named = {self.output: engine.joined([states.h])} if self.output in self.widths else {}
+        for name, rows in self._rows():
+            named[name] = engine.joined([states.memory[row] for row in rows], axis=1)
+        return named
+
+    def _rows(self) -> Iterator[tuple[str, range]]:
+        """Where the components of each of the other states stand in ``memory``."""
         row = 0
         for name, components in self.memory.items():
-            part = states.memory[row : row + components].swapaxes(0, 1)
-            named[name] = part.reshape(len(part), -1).copy()
+            yield name, range(row, row + components)
             row += components
-        return named

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import numpy.typing as npt
 
 from enrnn_ref.arrays import Array, Arrays
-from enrnn_ref.backends.base import runs
+from enrnn_ref.backends.base import Backend, runs
 
 GRADIENT_BYTES = 1 << 21
 """Of the gradients of the pre-activations that the backward pass over a share of the batch holds at a time. Two
@@ -19,12 +18,13 @@ LEAST_ROWS = 1024
 class Sums:
     """Sums over blocks of time, in float64 at least. The first term is kept, and the others are added to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Backend) -> None:
+        self._engine = engine
         self._sums: Arrays = {}
 
     def add(self, name: str, term: Array) -> None:
         if name in self._sums:
-            self._sums[name] += term
+            self._engine.add(self._sums[name], term)
         else:
             self._sums[name] = term
 
@@ -33,8 +33,8 @@ class Sums:
             self.add(name, term)
 
     def astype(self, dtype: npt.DTypeLike) -> Arrays:
-        """The sums, rounded once."""
-        return {name: total.astype(dtype) for name, total in self._sums.items()}
+        """The sums, on the host and rounded once."""
+        return {name: self._engine.give(total).astype(dtype) for name, total in self._sums.items()}
 
 
 def time_blocks(length: int, batch: int, step_bytes: int) -> list[slice]:
@@ -62,6 +62,6 @@ def at_gates(dz: Array, gates: tuple[int, ...], n: int) -> list[Array]:
     return [dz[..., run.first * n : (run.first + run.gates) * n] for run in runs(gates)]
 
 
-def by_gate(total: Array, gates: tuple[int, ...], n: int) -> Array:
+def by_gate(engine: Backend, total: Array, gates: tuple[int, ...], n: int) -> Array:
     """The blocks of a vector of all gates that belong to ``gates``."""
-    return np.concatenate([total[g * n : (g + 1) * n] for g in gates])
+    return engine.joined([total[g * n : (g + 1) * n] for g in gates])

@@ -21,8 +21,8 @@ def _arguments(seed=0):
 
 
 def _forward(backend, step, drive, initial):
-    tape = room(CELL, len(drive), initial, projected=False)
-    tape.z[...] = drive
+    tape = room(backend, CELL, len(drive), States(*map(backend.take, initial)), projected=False)
+    backend.copy(tape.z, backend.take(drive))
     backend.forward(CELL, step, tape)
     return tape
 
@@ -30,8 +30,9 @@ def _forward(backend, step, drive, initial):
 @pytest.mark.parametrize("name", BACKENDS)
 def test_forward_gives_states_and_the_tape(name):
     _, step, drive, initial = _arguments()
-    tape = _forward(backends.get(name), step, drive, initial)
-    (h, memory), z = tape.states, tape.z
+    backend = backends.get(name)
+    tape = _forward(backend, step, drive, initial)
+    h, memory, z = map(backend.give, (*tape.states, tape.z))
     assert tape.emitted is tape.relayed is None
     assert h.shape == (T + 1, B, N)
     assert memory.shape == (T + 1, 1, B, N)
@@ -52,16 +53,20 @@ def test_backward_modifies_nothing(name, direct):
     tape = _forward(backend, step, drive, initial)
     dh = rng.standard_normal((T, B, N)) if direct else None
     dfinal = States(rng.standard_normal((B, N)), rng.standard_normal((1, B, N)))
-    given = [step.matrix, step.theta, tape.z, *tape.states, *dfinal, *([dh] if direct else [])]
-    before = [array.copy() for array in given]
+    dh, dfinal = (None if dh is None else backend.take(dh)), States(*map(backend.take, dfinal))
+    on_engine = [tape.z, *tape.states, *dfinal, *([dh] if direct else [])]
+
+    def given():
+        return [step.matrix.copy(), step.theta.copy(), *(backend.give(array).copy() for array in on_engine)]
 
     def arrays():
         found = backend.backward(CELL, step, tape, dh, dfinal)
         assert found.dh is None
-        return found.dz, *found.dinitial, found.dtheta
+        return [backend.give(array) for array in (found.dz, *found.dinitial, found.dtheta)]
 
+    before = given()
     first = arrays()
-    for array, copy in zip(given, before, strict=True):
+    for array, copy in zip(given(), before, strict=True):
         np.testing.assert_array_equal(array, copy)
     for once, again in zip(first, arrays(), strict=True):
         np.testing.assert_array_equal(once, again)
@@ -74,7 +79,7 @@ def test_a_tape_may_write_its_states_among_those_of_other_sequences(name):
     rng, step, drive, initial = _arguments()
     backend, whole, first = backends.get(name), np.full((T + 1, 2 + B + 1, N), np.nan), 2
     own = _forward(backend, step, drive, initial)
-    tape = room(CELL, T, initial, projected=False, within=(whole, first))
+    tape = room(backend, CELL, T, initial, projected=False, within=(whole, first))
     tape.z[...] = drive
     backend.forward(CELL, step, tape)
     np.testing.assert_array_equal(whole[:, first : first + B], own.states.h)
@@ -90,8 +95,50 @@ def test_a_tape_may_write_its_states_among_those_of_other_sequences(name):
 def test_products_over_time(name):
     rng, backend = np.random.default_rng(1), backends.get(name)
     x, weight, bias = rng.standard_normal((T, B, 6)), rng.standard_normal((7, 6)), rng.standard_normal(7)
-    np.testing.assert_allclose(backend.affine(x, weight, bias), np.einsum("tbi,oi->tbo", x, weight) + bias, atol=1e-13)
-    np.testing.assert_allclose(backend.affine(x, weight, None), np.einsum("tbi,oi->tbo", x, weight), atol=1e-13)
-    dz = rng.standard_normal((T, B, 7))
-    np.testing.assert_allclose(backend.correlate(dz, x), np.einsum("tbo,tbi->oi", dz, x), atol=1e-13)
-    np.testing.assert_allclose(backend.total(dz), dz.sum(axis=(0, 1)), atol=1e-13)
+    dz, expected = rng.standard_normal((T, B, 7)), np.einsum("tbi,oi->tbo", x, weight)
+    x_there, dz_there = backend.take(x), backend.take(dz)
+    for offset, sum_ in ((bias, expected + bias), (None, expected)):
+        np.testing.assert_allclose(backend.give(backend.affine(x_there, weight, offset)), sum_, atol=1e-13)
+    product, total = backend.correlate(dz_there, x_there), backend.total(dz_there)
+    np.testing.assert_allclose(backend.give(product), np.einsum("tbo,tbi->oi", dz, x), atol=1e-13)
+    np.testing.assert_allclose(backend.give(total), dz.sum(axis=(0, 1)), atol=1e-13)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_arrays_are_filled_and_added_to_where_the_backend_computes(name):
+    """Whole ones and slices, of one to three axes; a term may have the last axes only."""
+    rng, backend = np.random.default_rng(2), backends.get(name)
+    host, term = rng.standard_normal((T, B, 8)), rng.standard_normal(3)
+    there = backend.take(host.copy())
+    backend.clear(there[1:2])
+    backend.copy(there[2:, :, 1:4], backend.take(host[:-2, :, 4:7]))
+    backend.add(there[..., 5:8], backend.take(term))
+    backend.add(there[0, 1:], there[3, 1:])
+    expected = host.copy()
+    expected[1] = 0
+    expected[2:, :, 1:4] = host[:-2, :, 4:7]
+    expected[..., 5:8] += term
+    expected[0, 1:] += expected[3, 1:]
+    np.testing.assert_array_equal(backend.give(there), expected)
+    assert there.shape == expected.shape
+    assert there.dtype == expected.dtype
+    np.testing.assert_array_equal(backend.give(backend.zeros((2, 3), np.float32)), np.zeros((2, 3), np.float32))
+    double = backend.empty((T, B, 8), np.float64)
+    single = backend.take(host.astype(np.float32))
+    backend.copy(double, single)
+    np.testing.assert_array_equal(backend.give(double), host.astype(np.float32).astype(np.float64))
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("name", BACKENDS)
+def test_joined_arrays_are_new(name, axis):
+    backend, host = backends.get(name), np.random.default_rng(3).standard_normal((T, B, N))
+    cut = 1 + axis % 2
+    ends = (slice(0, cut), slice(cut, None), slice(0, 0))
+    parts = [backend.take(host)[(*[slice(None)] * axis, end)] for end in ends]
+    np.testing.assert_array_equal(backend.give(backend.joined(parts, axis)), host)
+    (alone,) = parts[:1]
+    copy = backend.joined([alone])
+    backend.clear(copy)
+    np.testing.assert_array_equal(backend.give(alone), host[(*[slice(None)] * axis, ends[0])])
+    np.testing.assert_array_equal(backend.give(backend.joined([alone[0, 0]])), host[0, 0][: alone.shape[2]])

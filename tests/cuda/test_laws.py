@@ -58,12 +58,13 @@ def test_loops_of_any_size_give_what_the_readable_ones_give(cell, times, batch, 
     found = {}
     for name in ("reference", "cuda"):
         engine, step = backends.get(name), Step(matrix, theta, everywhere)
-        tape = room(cell, times, initial, projected=False)
-        tape.z[...] = drive
+        tape = room(engine, cell, times, States(*map(engine.take, initial)), projected=False)
+        engine.copy(tape.z, engine.take(drive))
         with rule.forced(rung), few_blocks(engine, rung):
             engine.forward(cell, step, tape)
-            back = engine.backward(cell, step, tape, dh, dfinal)
-        found[name] = (tape.z, *tape.states, back.dz, *back.dinitial, back.dtheta)
+            direct_there = None if dh is None else engine.take(dh)
+            back = engine.backward(cell, step, tape, direct_there, States(*map(engine.take, dfinal)))
+        found[name] = [engine.give(a) for a in (tape.z, *tape.states, back.dz, *back.dinitial, back.dtheta)]
     # Orders of summation, over four steps of maps whose slopes are a few units at most.
     tolerance = 2000 * np.finfo(dtype).eps
     for array, expected in zip(found["cuda"], found["reference"], strict=True):
@@ -86,6 +87,9 @@ def test_tangent_and_backward_are_adjoint(name):
 def test_a_backend_s_promises():
     contract.test_forward_gives_states_and_the_tape("cuda")
     contract.test_products_over_time("cuda")
+    contract.test_arrays_are_filled_and_added_to_where_the_backend_computes("cuda")
+    for axis in range(3):
+        contract.test_joined_arrays_are_new("cuda", axis)
     for direct in (True, False):
         contract.test_backward_modifies_nothing("cuda", direct)
 

@@ -159,9 +159,10 @@ def filtered(cell, u, initial=None, backend="reference"):
     """The output sequence of a filter over u (T, B, N), and its last states (K, B, N)."""
     initial = np.zeros((components(cell), *u.shape[1:]), u.dtype) if initial is None else initial
     nothing = Step(np.empty((0, u.shape[2]), u.dtype), np.empty((0, u.shape[2]), u.dtype), ())
-    tape = room(cell, len(u), States(initial[0], initial[1:].copy()), projected=False)
+    engine = backends.get(backend)
+    tape = room(engine, cell, len(u), States(initial[0], initial[1:].copy()), projected=False)
     tape.z[...] = u
-    backends.get(backend).forward(cell, nothing, tape)
+    engine.forward(cell, nothing, tape)
     return tape.states.h[1:], np.concatenate([tape.states.h[-1:], tape.states.memory[-1]])
 
 

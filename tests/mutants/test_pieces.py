@@ -64,13 +64,13 @@ def test_a_drive_for_gates_that_are_no_neighbours(backend):
         "recurrent_bias": rng.standard_normal(2 * n),
     }
     x, z = rng.standard_normal((7, 3, 5)), np.full((7, 3, 3 * n), np.nan)
-    drive.spread(drive.affine(engine, params, x), params, z)
+    drive.spread(engine, drive.affine(engine, params, x), params, z)
     a = x @ params["input"].T + params["bias"]
     before = np.concatenate([a[..., :n], np.zeros((7, 3, n)), a[..., n:]], axis=2)
     b = np.concatenate([np.zeros(n), params["recurrent_bias"]])
     np.testing.assert_allclose(z, before + b, rtol=1e-13, atol=1e-14)
 
-    dz, sums = rng.standard_normal(z.shape), Sums()
+    dz, sums = rng.standard_normal(z.shape), Sums(engine)
     da = np.concatenate([dz[..., :n], dz[..., 2 * n :]], axis=2)
     dx = drive.pullback(engine, params, dz, cell.driven)
     drive.add_sums(engine, sums, dz, cell.driven, x)

@@ -9,9 +9,10 @@ import numpy as np
 from cuda.bindings import nvjitlink
 from numba.cuda import dispatcher
 
+from enrnn_ref.backends.cuda.arrays import clearing, entrywise
 from enrnn_ref.backends.cuda.persistent import persistent_kernels
 from enrnn_ref.backends.cuda.products import add_slices, products, sum_rows
-from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear, keep_rows, step_kernels
+from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear_rows, keep_rows, step_kernels
 from enrnn_ref.backends.cuda.target import cuda
 from enrnn_ref.backends.cuda.units import units_of
 
@@ -87,7 +88,11 @@ def shared_kernels(dtype):
         "add_product": (add_product, (three, INTEGER, INDICES, array(2), three, INTEGER, INDICES)),
         "add_rows": (add_rows, (array(2), three, INTEGER)),
         "keep_rows": (keep_rows, (three, array(2), INTEGER)),
-        "clear": (clear, (three, INTEGER)),
+        "clear_rows": (clear_rows, (three, INTEGER)),
+        "clear": (clearing(3), (array(3), INTEGER)),
+        "copy": (entrywise(2, 3, False), (array(2), three, INTEGER, INTEGER)),
+        "add": (entrywise(3, 1, True), (three, array(1), INTEGER, INTEGER)),
+        "widen": (entrywise(2, 2, False), (numba.types.Array(numba.float64, 2, "C"), array(2), INTEGER, INTEGER)),
         "over_time": (product.over_time, (three, three, three, array(1), INTEGER)),
         "over_columns": (product.over_columns, (three, three, three, array(1), INTEGER)),
         "sum_rows": (sum_rows, (three, three, INTEGER)),

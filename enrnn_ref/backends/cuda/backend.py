@@ -1,14 +1,17 @@
-"""The CUDA backend: what crosses to the device and back. What runs there is in loops.py.
+"""The CUDA backend: its arrays, and what the passes are called with. What runs on the device is in loops.py.
 
-Arrays come from the host and go back to it. Within a call everything lies on the device; the matrices of a
-:class:`Step` stay there for all calls of a pass.
+Arrays lie on the device, where ``take`` brings them, and stay there until they are asked for: a tape from its forward
+pass to its last backward pass. Matrices and weights come from the host; those of a :class:`Step` cross once a pass.
 """
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from enrnn_ref.arrays import Array
 from enrnn_ref.backends.base import (
@@ -20,11 +23,12 @@ from enrnn_ref.backends.base import (
     flush_below,
     state_room,
 )
-from enrnn_ref.backends.cuda import loops
+from enrnn_ref.backends.cuda import arrays, loops
+from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.loops import Carried, DeviceTape
-from enrnn_ref.backends.cuda.operands import Operands, on_device, zeros
+from enrnn_ref.backends.cuda.operands import Operands
 from enrnn_ref.backends.cuda.rule import Limits, Plan, loop_of, plan
-from enrnn_ref.backends.cuda.target import SIMULATED, cuda, device_errors, require_device
+from enrnn_ref.backends.cuda.target import SIMULATED, array_of, cuda, device_errors, require_device
 from enrnn_ref.backends.cuda.units import units_of
 from enrnn_ref.cells.base import Cell
 
@@ -56,24 +60,67 @@ class CudaBackend(Backend):
         return forward, backward
 
     @device_errors()
-    def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:
-        time, batch, m = x.shape
-        y = np.empty((time, batch, len(weight)), x.dtype) if out is None else out
-        result = cuda.device_array((1, time * batch, len(weight)), x.dtype)
-        offset = zeros((0,), x.dtype) if bias is None else on_device(bias)
-        loops.affine(result, on_device(x.reshape(1, -1, m)), on_device(weight[np.newaxis]), offset)
-        y[...] = result.copy_to_host().reshape(y.shape)
+    def adopt(self, array: object) -> Any:
+        adopted = array if isinstance(array, DeviceArray) else DeviceArray(array_of(array))
+        return adopted if adopted.contiguous else self.joined([adopted])
+
+    @device_errors()
+    def take(self, array: Array) -> Any:
+        return DeviceArray(arrays.to_device(array))
+
+    @device_errors()
+    def give(self, array: Any) -> Array:
+        found: Array = array.copy_to_host()
+        return found
+
+    @device_errors()
+    def empty(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:
+        return DeviceArray(cuda.device_array(shape, dtype))
+
+    @device_errors()
+    def zeros(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:
+        return DeviceArray(arrays.zeros(shape, dtype))
+
+    @device_errors()
+    def clear(self, target: Any) -> None:
+        arrays.clear(target.data)
+
+    @device_errors()
+    def copy(self, target: Any, source: Any) -> None:
+        arrays.copy(target.data, source.data)
+
+    @device_errors()
+    def add(self, target: Any, term: Any) -> None:
+        arrays.add(target.data, term.data)
+
+    def joined(self, parts: Sequence[Any], axis: int = 0) -> Any:
+        lengths = [part.shape[axis] for part in parts]
+        before, after = parts[0].shape[:axis], parts[0].shape[axis + 1 :]
+        whole = self.empty((*before, sum(lengths), *after), parts[0].dtype)
+        for part, end, length in zip(parts, itertools.accumulate(lengths), lengths, strict=True):
+            self.copy(whole[(*[slice(None)] * axis, slice(end - length, end))], part)
+        return whole
+
+    @device_errors()
+    def reversed(self, sequence: Any) -> Any:
+        found = self.empty(sequence.shape, sequence.dtype)
+        arrays.reverse(found.data, sequence.data)
+        return found
+
+    @device_errors()
+    def affine(self, x: Any, weight: Array, bias: Array | None, out: Any = None) -> Any:
+        y = self.empty((*x.shape[:2], len(weight)), x.dtype) if out is None else out
+        offset = arrays.to_device(np.empty(0, x.dtype) if bias is None else bias)
+        loops.affine(y.data, x.data, arrays.to_device(weight[np.newaxis]), offset)
         return y
 
     @device_errors()
-    def correlate(self, dz: Array, x: Array) -> Array:
-        found: Array = loops.correlate(on_device(dz), on_device(x)).copy_to_host()
-        return found
+    def correlate(self, dz: Any, x: Any) -> Any:
+        return DeviceArray(loops.correlate(dz.data, x.data))
 
     @device_errors()
-    def total(self, dz: Array) -> Array:
-        found: Array = loops.total(on_device(dz)).copy_to_host()[0]
-        return found
+    def total(self, dz: Any) -> Any:
+        return DeviceArray(loops.total(dz.data)).reshape(dz.shape[2])
 
     @device_errors()
     def forward(self, cell: Cell, step: Step, tape: SequenceTape) -> None:
@@ -81,60 +128,50 @@ class CudaBackend(Backend):
         batch, n = held.z.shape[1], held.z.shape[3]
         shape, _ = self.plan(cell, n, batch, tape.z.dtype, projected=on.projected)
         loops.forward(units_of(cell), on, shape, held, flush_below(tape.z))
-        here = (tape.z, *tape.states, tape.emitted, tape.relayed)
-        for array, there in zip(here, held, strict=True):
-            if array is not None:
-                array[...] = there.copy_to_host().reshape(array.shape)
 
     @device_errors()
-    def backward(
-        self, cell: Cell, step: Step, tape: SequenceTape, dh: Array | None, dfinal: States
-    ) -> SequenceGradients:
+    def backward(self, cell: Cell, step: Step, tape: SequenceTape, dh: Any | None, dfinal: States) -> SequenceGradients:
         on, held, units = Operands.of(cell, step), _tape(cell, step, tape), units_of(cell)
         _, batch, _, n = held.z.shape
         dtype = tape.z.dtype
-        dtheta = zeros((units.layout.parameters, batch, n), dtype)
-        carried = Carried(on_device(dfinal.h), on_device(dfinal.memory), dtheta)
-        direct = zeros((0, *dfinal.h.shape), dtype) if dh is None else on_device(dh)
-        dz = cuda.device_array(held.z.shape, dtype)
+        dtheta = arrays.zeros((units.layout.parameters, batch, n), dtype)
+        dinitial = States(self.joined([dfinal.h]), self.joined([dfinal.memory]))
+        carried = Carried(dinitial.h.data, dinitial.memory.data, dtheta)
+        direct = self.empty((0, *dfinal.h.shape), dtype) if dh is None else dh
+        dz: Any = self.empty(tape.z.shape, dtype)
         _, shape = self.plan(cell, n, batch, dtype, projected=on.projected)
-        whole = loops.backward(units, on, shape, held, direct, carried, dz, flush_below(tape.z))
-        return SequenceGradients(
-            dz.copy_to_host().reshape(tape.z.shape),
-            States(carried.dh.copy_to_host(), carried.dmemory.copy_to_host()),
-            carried.dtheta.copy_to_host().sum(axis=1, dtype=np.float64),
-            None if whole is None else whole.copy_to_host(),
-        )
+        by_gate = _by_gate(cell, step, dz)
+        found = loops.backward(units, on, shape, held, direct.data, carried, by_gate, flush_below(tape.z))
+        whole: Any = None if found is None else DeviceArray(found)
+        total: Any = DeviceArray(loops.total_of_each(dtheta))
+        return SequenceGradients(dz, dinitial, total, whole)
 
     @device_errors()
     def tangent(
-        self, cell: Cell, step: Step, drive: Array, initial: States, dstep: Step, ddrive: Array, dinitial: States
+        self, cell: Cell, step: Step, drive: Any, initial: States, dstep: Step, ddrive: Any, dinitial: States
     ) -> tuple[States, States]:
         on, don, units = Operands.of(cell, step), Operands.of(cell, dstep), units_of(cell)
-        z, dz = (on_device(_by_gate(cell, step, part)) for part in (drive, ddrive))
-        states, dstates = (States(*map(on_device, state_room(start, len(drive)))) for start in (initial, dinitial))
-        loops.tangent(units, on, don, z, dz, states, dstates, flush_below(drive))
-        return _on_host(states), _on_host(dstates)
+        z, dz = (_by_gate(cell, step, part) for part in (drive, ddrive))
+        states, dstates = (state_room(self, start, len(drive)) for start in (initial, dinitial))
+        loops.tangent(units, on, don, z, dz, _data(states), _data(dstates), flush_below(drive))
+        return states, dstates
 
 
-def _on_host(states: Any) -> States:
-    return States(*(part.copy_to_host() for part in states))
+def _data(states: Any) -> States:
+    return States(*(part.data for part in states))
 
 
-def _tape(cell: Cell, step: Step, tape: SequenceTape) -> DeviceTape:
-    """A tape on the device: what it holds, and room for the rest."""
+def _tape(cell: Cell, step: Step, tape: Any) -> DeviceTape:
+    """A tape as the kernels take it."""
     time, batch, n = len(tape.z), tape.z.shape[1], step.theta.shape[1]
-    emitted, relayed = (
-        None if part is None else cuda.device_array(shape, tape.z.dtype)
-        for part, shape in ((tape.emitted, (time, batch, 1, n)), (tape.relayed, (time, batch, n)))
-    )
-    z, h, memory = (on_device(part) for part in (_by_gate(cell, step, tape.z), *tape.states))
-    return DeviceTape(z, h, memory, emitted, relayed)
+    emitted = None if tape.emitted is None else tape.emitted.reshape(time, batch, 1, n).data
+    relayed = None if tape.relayed is None else tape.relayed.data
+    return DeviceTape(_by_gate(cell, step, tape.z), *_data(tape.states), emitted, relayed)
 
 
-def _by_gate(cell: Cell, step: Step, z: Array) -> Array:
+def _by_gate(cell: Cell, step: Step, z: Any) -> Any:
     """z (T, B, G·n) as (T, B, G, n)."""
-    return z.reshape(*z.shape[:2], cell.gates, step.theta.shape[1])
+    return z.reshape(*z.shape[:2], cell.gates, step.theta.shape[1]).data
 
 
 def _limits() -> Limits:

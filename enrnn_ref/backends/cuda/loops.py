@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from enrnn_ref.backends.cuda.operands import Operands, zeros
+from enrnn_ref.backends.cuda.arrays import copy, zeros
+from enrnn_ref.backends.cuda.operands import Operands
 from enrnn_ref.backends.cuda.persistent import persistent_kernels
 from enrnn_ref.backends.cuda.products import TILE, add_slices, products, sum_rows
 from enrnn_ref.backends.cuda.rule import Plan
-from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear, keep_rows, step_kernels
+from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear_rows, keep_rows, step_kernels
 from enrnn_ref.backends.cuda.target import SIMULATED, cuda
 from enrnn_ref.backends.cuda.units import Units
 from enrnn_ref.errors import BackendUnavailable
@@ -88,7 +89,7 @@ def _forward_by_steps(units: Units, on: Operands, tape: DeviceTape, below: Any) 
             _add(flat, t, on.relayed, on.relay_matrix, q, t, on.units)  # [CO-2]
         kernels.step[grid, SQUARE](on.theta, z, seen_h, seen, memory, after, put, t, below)  # [GS-3]
         if on.projected:
-            clear[_grid(h.shape[2], batch), SQUARE](h, t + 1)
+            clear_rows[_grid(h.shape[2], batch), SQUARE](h, t + 1)
             _add(h, t + 1, on.columns, on.projection, after.reshape(time, batch, n), t, on.units)  # [CO-3]
 
 
@@ -113,7 +114,7 @@ def _backward_by_steps(
         if on.projected:
             keep_rows[_grid(width, batch), SQUARE](whole, carried.dh, t)
             _add(dm, 0, on.units, on.projection_transposed, dh_t, 0, on.columns)  # [CO-6]
-            clear[_grid(width, batch), SQUARE](dh_t, 0)
+            clear_rows[_grid(width, batch), SQUARE](dh_t, 0)
         kernels.pullback[grid, SQUARE](
             on.theta, z, seen_h, seen, memory, arriving, carried.dmemory, dz, carried.dtheta, t, below
         )  # [BP-2]
@@ -157,16 +158,17 @@ def tangent(
             on.theta, don.theta, z, dz, seen_h, seen_dh, seen, memory, dmemory, after, dafter, put, t, below
         )  # [TA-2]
         if on.projected:
-            clear[_grid(h.shape[2], batch), SQUARE](h, t + 1)
-            clear[_grid(h.shape[2], batch), SQUARE](dh, t + 1)
+            clear_rows[_grid(h.shape[2], batch), SQUARE](h, t + 1)
+            clear_rows[_grid(h.shape[2], batch), SQUARE](dh, t + 1)
             _add(h, t + 1, on.columns, on.projection, m, 0, on.units)
             _add(dh, t + 1, on.columns, on.projection, dm, 0, on.units)
             _add(dh, t + 1, on.columns, don.projection, m, 0, on.units)
 
 
 def affine(result: Any, x: Any, weight: Any, bias: Any) -> None:
-    """result (1, N, k) = x (1, N, m) weight (1, k, m)ᵀ + bias (k,), or none of length 0 [GS-1]."""
-    grid = (_over(result.shape[1], TILE.side), _over(result.shape[2], TILE.side), 1)  # x: only it may be millions
+    """result (T, B, k) = x (T, B, m) weight (1, k, m)ᵀ + bias (k,), or none of length 0 [GS-1]."""
+    rows = result.shape[0] * result.shape[1]
+    grid = (_over(rows, TILE.side), _over(result.shape[2], TILE.side), 1)  # x: only it may be millions
     products(x.dtype).over_columns[grid, (TILE.threads, TILE.threads)](result, x, weight, bias, 0)
 
 
@@ -185,6 +187,16 @@ def total(dz: Any) -> Any:
     parts = cuda.device_array((_over(len(dz), steps), 1, dz.shape[2]), dz.dtype)
     sum_rows[_grid(dz.shape[2], len(parts)), SQUARE](parts, dz, steps)
     return _total(parts)
+
+
+def total_of_each(dtheta: Any) -> Any:
+    """Σ over sequences, (P, B, n) → (P, n) in float64."""
+    parts = cuda.device_array((len(dtheta), 1, dtheta.shape[2]), dtheta.dtype)
+    found = cuda.device_array((len(dtheta), dtheta.shape[2]), np.float64)
+    if len(dtheta):
+        sum_rows[_grid(dtheta.shape[2], len(parts)), SQUARE](parts, dtheta, 1)
+        copy(found, parts.reshape(found.shape))
+    return found
 
 
 def _total(parts: Any) -> Any:

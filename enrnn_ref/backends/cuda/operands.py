@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from enrnn_ref.arrays import Array
 from enrnn_ref.backends.base import Step, blocks
-from enrnn_ref.backends.cuda.target import cuda
+from enrnn_ref.backends.cuda.arrays import to_device
 from enrnn_ref.cells.base import Cell
 
 
@@ -57,14 +56,4 @@ class Operands(NamedTuple):
             np.concatenate(places[:cut] or none), np.concatenate(places[cut:] or none),
             np.array(cell.recurrent[:cut], np.int32), np.arange(width, dtype=np.int32), np.arange(n, dtype=np.int32),
         )  # fmt: skip
-        return cls(*(on_device(array) for array in arrays))
-
-
-def on_device(array: Array) -> Any:
-    """A copy on the device."""
-    return cuda.to_device(np.ascontiguousarray(array))
-
-
-def zeros(shape: tuple[int, ...], dtype: Any) -> Any:
-    """An array of zeros on the device."""
-    return on_device(np.zeros(shape, dtype))
+        return cls(*(to_device(array) for array in arrays))

@@ -1,7 +1,7 @@
 """Fifth rung: the products over all times, in tiles, and sums over slices of time in a fixed order.
 
     result[slice, i, j] = Σ_d a[d, i] b[d, j]      (dR, dU: d runs through the times and sequences of the slice)
-    result[0,     i, j] = Σ_d a[i, d] b[j, d] + c_j      (drive, readout: i runs through times and sequences)
+    result[i, j] = Σ_d a[i, d] b[j, d] + c_j             (drive, readout: i runs through times and sequences)
 
 A block computes a tile of ``threads · each`` rows and columns; it fetches ``depth`` columns of both factors to shared
 memory at a time, and every thread holds ``each`` by ``each`` sums in registers: for ``2 · each`` entries that it reads,
@@ -38,7 +38,7 @@ TILE = Tile(2, 2, 3) if SIMULATED else Tile(16, 4, 16)
 class Products(NamedTuple):
     """``over_time(result, a, b, bias, steps)`` and ``over_columns(...)``.
 
-    result (slices, k, m) · a (T, B, k) and b (T, B, m), or a (1, N, d) and b (1, m, d) · bias (m,) or empty.
+    result (slices, k, m), a (T, B, k), b (T, B, m), or result (T, B, k), a (T, B, d), b (1, k, d) · bias (k,) or empty.
     ``steps``: times of a slice. A slice is a block's z in the grid.
     """
 
@@ -59,9 +59,18 @@ def products(kind: Any, tile: Tile = TILE) -> Products:
 
     @device_function
     def along_columns(array: Any, d: int, i: int) -> Any:
-        return array[0, i, d] if i < array.shape[1] else zero
+        t, b = i // array.shape[1], i % array.shape[1]
+        return array[t, b, d] if t < array.shape[0] else zero
 
-    def product(entry: Any, of_time: bool) -> Any:
+    @device_function
+    def put_slice(result: Any, part: int, i: int, j: int, value: Any) -> None:
+        result[part, i, j] = value
+
+    @device_function
+    def put_row(result: Any, part: int, i: int, j: int, value: Any) -> None:
+        result[i // result.shape[1], i % result.shape[1], j] = value
+
+    def product(entry: Any, put: Any, of_time: bool) -> Any:
         @kernel
         def multiply(result: Any, a: Any, b: Any, bias: Any, steps: int) -> None:
             of_a = cuda.shared.array((depth, side), dtype)
@@ -92,15 +101,16 @@ def products(kind: Any, tile: Tile = TILE) -> Products:
                         for q in range(each):
                             sums[p, q] += factor * of_b[k, x + q * threads]
                 cuda.syncthreads()
+            rows = result.shape[1] if of_time else result.shape[0] * result.shape[1]
             for p in range(each):
                 for q in range(each):
                     i, j = top + y + p * threads, left + x + q * threads
-                    if i < result.shape[1] and j < result.shape[2]:
-                        result[part, i, j] = sums[p, q] + bias[j] if bias.shape[0] > 0 else sums[p, q]
+                    if i < rows and j < result.shape[2]:
+                        put(result, part, i, j, sums[p, q] + bias[j] if bias.shape[0] > 0 else sums[p, q])
 
         return multiply
 
-    return Products(product(along_time, True), product(along_columns, False))
+    return Products(product(along_time, put_slice, True), product(along_columns, put_row, False))
 
 
 @kernel

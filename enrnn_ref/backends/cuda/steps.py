@@ -55,7 +55,7 @@ def keep_rows(whole: Any, rows: Any, t: int) -> None:
 
 
 @kernel
-def clear(target: Any, t: int) -> None:
+def clear_rows(target: Any, t: int) -> None:
     """target[t] = 0."""
     j, b = cuda.grid(2)
     if j < target.shape[2] and b < target.shape[1]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numba
@@ -103,6 +104,20 @@ def device_function(function: Callable[..., Any]) -> Any:
     if SIMULATED:
         return cuda.jit(device=True)(function)
     return cuda.jit(device=True, forceinline=True)(function)
+
+
+def interface_of(array: Any) -> dict[str, Any]:
+    """What an array tells others about its memory; a simulated one is in the host's."""
+    interface: dict[str, Any] = array.__array_interface__ if SIMULATED else array.__cuda_array_interface__
+    return interface
+
+
+def array_of(value: Any) -> Any:
+    """An array that others left on the device, without a copy, once what they have queued for it is done."""
+    if not SIMULATED:
+        return cuda.as_cuda_array(value)
+    here = np.asarray(SimpleNamespace(__array_interface__=value.__cuda_array_interface__, owner=value))
+    return type(cuda.device_array(1))(here)
 
 
 def number_type(dtype: Any) -> Any:

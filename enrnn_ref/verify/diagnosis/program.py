@@ -12,6 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from enrnn_ref import backends
 from enrnn_ref.arrays import Array, Arrays
 from enrnn_ref.backends.base import blocks
 from enrnn_ref.cells.base import Cell, Tuple
@@ -97,6 +98,7 @@ class Program(Whole, Steps, Maps):
         self.cell = self.used_cell(model.cell)
         self.filter = model.filter
         self.parametrization = self.used_parametrization(model.parametrization)
+        self.arrays = backends.get("reference")
         self.layout = StateLayout(self.cell, self.units, model.width)
         self.params = self.read(params)
         if self.filter is not None:
@@ -232,7 +234,7 @@ class Program(Whole, Steps, Maps):
             u = u + self.drive_bias(params["bias"])
         a, filtered = u, []
         if self.filter is not None:
-            first, memory = self.filter_layout.stack(named, batch, x.dtype)
+            first, memory = self.filter_layout.stack(self.arrays, named, batch, x.dtype)
             filtered.append((first, *memory))
             for t in range(times):
                 filtered.append(self.filter_step(u[t], filtered[-1]))
@@ -240,7 +242,7 @@ class Program(Whole, Steps, Maps):
         matrix, projection, theta = self.matrix(value), params.get("projection"), self.theta()
         direct, relayed_rows = blocks(cell, matrix)
         first_relayed = len(cell.recurrent) - cell.relayed
-        initial = self.layout.stack(named, batch, x.dtype)
+        initial = self.layout.stack(self.arrays, named, batch, x.dtype)
         h, memories = [initial.h], [initial.memory]
         z, q, m = [], [], []
         for t in range(times):
@@ -257,9 +259,9 @@ class Program(Whole, Steps, Maps):
             h.append(out if projection is None else out @ projection.T)
             memories.append(np.stack(new[cell.output_components :]) if len(memories[t]) else memories[t])
         states, kept = np.stack(h), np.stack(memories)
-        final = self.layout.name(type(initial)(states[-1], kept[-1]))
+        final = self.layout.name(self.arrays, type(initial)(states[-1], kept[-1]))
         if self.filter is not None:
-            final |= self.filter_layout.name(type(initial)(filtered[-1][0], np.array(filtered[-1][1:])))
+            final |= self.filter_layout.name(self.arrays, type(initial)(filtered[-1][0], np.array(filtered[-1][1:])))
         tape = Tape(
             x, value, matrix, states, kept, z, np.stack(q) if q else None,
             None if projection is None else np.stack(m), filtered, u, learned, states, final, {},
@@ -331,7 +333,7 @@ class Program(Whole, Steps, Maps):
         cell, theta, projection = self.cell, self.theta(), self.params.get("projection")
         times, batch, width = direct.shape
         out, split = cell.output_components, len(cell.recurrent) - cell.relayed
-        arriving = self.layout.stack(dstate, batch, direct.dtype)
+        arriving = self.layout.stack(self.arrays, dstate, batch, direct.dtype)
         dh, dmemory = arriving.h, arriving.memory
         rows, relayed_rows = blocks(cell, tape.matrix)
         dz = np.empty((cell.gates, times, batch, self.units))
@@ -359,17 +361,17 @@ class Program(Whole, Steps, Maps):
             dmemory = np.array(dold[out:]).reshape(arriving.memory.shape)
             if t and not self.remembers(t):
                 dh, dmemory = 0 * dh, 0 * dmemory
-        dinitial = self.layout.name(type(arriving)(dh, dmemory))
+        dinitial = self.layout.name(self.arrays, type(arriving)(dh, dmemory))
         da = np.concatenate([dz[g] for g in cell.driven], axis=2)
         if self.filter is None:
             return list(dz), whole, dtheta, dinitial, {}, da
-        du, first = np.empty_like(da), self.filter_layout.stack(dstate, batch, direct.dtype)
+        du, first = np.empty_like(da), self.filter_layout.stack(self.arrays, dstate, batch, direct.dtype)
         dstates: Tuple = (first.h, *first.memory)
         for t in reversed(range(times)):
             du[t], dstates = self.filter_pullback(tape.driven[t], tape.filtered[t], (dstates[0] + da[t], *dstates[1:]))
             if t and not self.remembers(t):
                 dstates = tuple(0 * part for part in dstates)
-        dfirst = self.filter_layout.name(type(first)(dstates[0], np.array(dstates[1:])))
+        dfirst = self.filter_layout.name(self.arrays, type(first)(dstates[0], np.array(dstates[1:])))
         return list(dz), whole, dtheta, dinitial, dfirst, du
 
     # Pieces that no mistake replaces.

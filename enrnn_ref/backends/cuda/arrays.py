@@ -1,0 +1,191 @@
+"""Arrays on the device, as the models see them, and what is done to all entries of one at once."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from enrnn_ref.arrays import Array
+from enrnn_ref.backends.cuda.target import SIMULATED, cuda, device_function, interface_of, kernel
+
+THREADS, BLOCKS = (2, 1) if SIMULATED else (256, 1024)
+"""Of a launch over all entries, at most; each thread takes the entries that many apart."""
+
+
+class DeviceArray:
+    """An array in the device's memory: its form, its slices and nothing more, on a device as on the simulator.
+
+    Whatever takes ``__cuda_array_interface__`` (CuPy, PyTorch, Numba) takes it without a copy.
+
+    Attributes
+    ----------
+    data
+        Numba's array, which kernels are given.
+    """
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+        self.shape: tuple[int, ...] = tuple(data.shape)
+        self.dtype: np.dtype[Any] = data.dtype
+
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        interface: dict[str, Any] = interface_of(self.data)
+        return interface
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        return self.size * self.dtype.itemsize
+
+    @property
+    def contiguous(self) -> bool:
+        """Whether the entries stand one after the other, the last axis running fastest."""
+        return bool(self.data.is_c_contiguous())
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        return f"DeviceArray(shape={self.shape}, dtype={self.dtype})"
+
+    def __getitem__(self, key: Any) -> DeviceArray:
+        """A view: of integers and slices without a step, one for each axis from the first on, or from ``...`` on."""
+        keys = list(key) if isinstance(key, tuple) else [key]
+        if Ellipsis in keys:
+            place = keys.index(Ellipsis)
+            keys[place : place + 1] = [slice(None)] * (self.ndim + 1 - len(keys))
+        keys += [slice(None)] * (self.ndim - len(keys))
+        places = [k if isinstance(k, int) else range(length)[k] for k, length in zip(keys, self.shape, strict=True)]
+        shape = tuple(len(place) for place in places if isinstance(place, range))
+        if shape == self.shape:
+            return self
+        if 0 in shape:  # there is no memory of which this could be a view
+            return DeviceArray(cuda.device_array(shape, self.dtype))
+        return DeviceArray(self.data[tuple(p if isinstance(p, int) else slice(p.start, p.stop) for p in places)])
+
+    def reshape(self, *shape: int) -> DeviceArray:
+        """A view in another form; of a contiguous array, which nothing has to be copied for."""
+        assert self.contiguous
+        return DeviceArray(self.data.reshape(shape))
+
+    def copy_to_host(self) -> Array:
+        """A copy as a NumPy array."""
+        copied: Array = self.data.copy_to_host()
+        return np.ascontiguousarray(copied)
+
+
+def to_device(array: Array) -> Any:
+    """A copy of a NumPy array on the device, as Numba has it."""
+    return cuda.to_device(np.ascontiguousarray(array))
+
+
+def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:
+    """An array of zeros, as Numba has it."""
+    array = cuda.device_array(shape, dtype)
+    clear(array.reshape(math.prod(shape)))
+    return array
+
+
+def clear(target: Any) -> None:
+    """target = 0."""
+    size = math.prod(target.shape)
+    if size:
+        clearing(len(target.shape))[_grid(size), THREADS](target, size)
+
+
+def copy(target: Any, source: Any) -> None:
+    """target = source, of the same shape, in the target's dtype."""
+    _over_all(target, source, adding=False)
+
+
+def add(target: Any, term: Any) -> None:
+    """target += term, which has the last axes of its shape, or all."""
+    _over_all(target, term, adding=True)
+
+
+def reverse(target: Any, source: Any) -> None:
+    """target = source (T, B, k) from the last time to the first."""
+    size = math.prod(source.shape)
+    reversing[_grid(size), THREADS](target, source, size)
+
+
+def _over_all(target: Any, source: Any, *, adding: bool) -> None:
+    size, period = math.prod(target.shape), math.prod(source.shape)
+    if size:
+        work = entrywise(len(target.shape), len(source.shape), adding)
+        work[_grid(size), THREADS](target, source, size, period)
+
+
+def _grid(size: int) -> int:
+    return min(BLOCKS, -(-size // THREADS))
+
+
+@device_function
+def _place_1(shape: Any, k: int) -> Any:
+    return (k,)
+
+
+@device_function
+def _place_2(shape: Any, k: int) -> Any:
+    return (k // shape[1], k % shape[1])
+
+
+@device_function
+def _place_3(shape: Any, k: int) -> Any:
+    rows = k // shape[2]
+    return (rows // shape[1], rows % shape[1], k % shape[2])
+
+
+_PLACES = {1: _place_1, 2: _place_2, 3: _place_3}
+"""Where the k-th entry of an array of so many axes stands, whatever its strides."""
+
+
+@kernel
+def reversing(target: Any, source: Any, size: int) -> None:
+    """``source`` (T, B, k), the last time first."""
+    for k in range(cuda.grid(1), size, cuda.gridsize(1)):
+        t, b, j = _place_3(source.shape, k)
+        target[source.shape[0] - 1 - t, b, j] = source[t, b, j]
+
+
+@functools.cache
+def clearing(axes: int) -> Any:
+    """``work(target, size)`` for an array of so many axes."""
+    place = _PLACES[axes]
+
+    @kernel
+    def work(target: Any, size: int) -> None:
+        for k in range(cuda.grid(1), size, cuda.gridsize(1)):
+            target[place(target.shape, k)] = 0
+
+    return work
+
+
+@functools.cache
+def entrywise(axes: int, source_axes: int, adding: bool) -> Any:
+    """``work(target, source, size, period)``: the source, of ``period`` entries, begins anew where it ends."""
+    place, origin = _PLACES[axes], _PLACES[source_axes]
+
+    @kernel
+    def copying(target: Any, source: Any, size: int, period: int) -> None:
+        for k in range(cuda.grid(1), size, cuda.gridsize(1)):
+            target[place(target.shape, k)] = source[origin(source.shape, k % period)]
+
+    @kernel
+    def summing(target: Any, source: Any, size: int, period: int) -> None:
+        for k in range(cuda.grid(1), size, cuda.gridsize(1)):
+            target[place(target.shape, k)] += source[origin(source.shape, k % period)]
+
+    return summing if adding else copying
