@@ -3,17 +3,23 @@
 Both functions return ``(value, dy)``. Whatever the dtype of the output, the arithmetic runs in float64: a mean over 10⁴
 positions that accumulates in float32 loses four digits, and a loss costs nothing next to the time loop that made its
 argument. Only ``dy`` is rounded, once, to the dtype of the output.
+
+An output that lies on a CUDA device, as ``backend="cuda"`` gives it for an input that does, stays there, and so does
+its gradient; the value alone comes to the host, and NaN or infinity is seen in it only.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from enrnn_ref.arrays import Array, float_array
-from enrnn_ref.errors import DataError, DtypeError, NotFiniteError, ShapeError
+from enrnn_ref import backends
+from enrnn_ref.arrays import Array, float_array, lies_on_device, number
+from enrnn_ref.errors import DataError, DtypeError, NotFiniteError, PlacementError, ShapeError
 
 __all__ = ["mean_squared_error", "softmax_cross_entropy"]
 
@@ -24,41 +30,48 @@ def mean_squared_error(y: npt.ArrayLike, target: npt.ArrayLike) -> tuple[float, 
     Parameters
     ----------
     y : array_like, any shape with at least one entry
-        Output of the network, float32 or float64.
+        Output of the network, float32 or float64; on the host or on a CUDA device.
     target : array_like, the shape of ``y``
-        float32 or float64.
+        float32 or float64; on the host, or where ``y`` is.
 
     Returns
     -------
     value : float
         Computed in float64.
     dy : ndarray, shape and dtype of ``y``
+        Where ``y`` is.
 
     Raises
     ------
+    PlacementError
+        ``target`` lies on a device and ``y`` on the host.
     ShapeError
         ``y`` is empty, or ``target`` has another shape (nothing is broadcast).
     DtypeError, NotFiniteError
         Either array is not float32 or float64, or holds NaN or infinity; the loss or its gradient overflows.
     """
-    y = float_array("y", y)
-    target = float_array("target", target)
+    adopt = _adopt(y)
+    y = float_array("y", y, adopt=adopt)
+    target = float_array("target", target, adopt=adopt if lies_on_device(target) else None)
     _require_entries("y", y)
     _require_same_shape("target", target.shape, "y", y.shape)
-    with np.errstate(over="ignore", invalid="ignore"):  # caught where it surfaces
-        residual = np.subtract(y, target, dtype=np.float64)
-        value = float(np.mean(residual * residual))
-        dy = (2.0 / residual.size * residual).astype(y.dtype)
+    value, dy = _squared_error(y, target) if adopt is None else _on_device().squared_error(y, target)
     _require_finite("the mean squared error", value, dy)
     return value, dy
 
 
-def softmax_cross_entropy(
-    logits: npt.ArrayLike, labels: npt.ArrayLike, mask: npt.ArrayLike | None = None
-) -> tuple[float, Array]:
-    """Mean of −log softmax(logits)[label] over the positions, in nats, and its gradient.
+def _squared_error(y: Array, target: Array) -> tuple[float, Array]:
+    with np.errstate(over="ignore", invalid="ignore"):  # caught where it surfaces
+        residual = np.subtract(y, target, dtype=np.float64)
+        return float(np.mean(residual * residual)), (2.0 / residual.size * residual).astype(y.dtype)
 
-    With weights m (all one without a mask), p = softmax(logits) along the last axis and e the one-hot label,
+
+def softmax_cross_entropy(
+    logits: npt.ArrayLike, labels: npt.ArrayLike, mask: npt.ArrayLike | None = None, *, base: float = math.e
+) -> tuple[float, Array]:
+    """Mean of −log softmax(logits)[label] over the positions, and its gradient.
+
+    With weights m (all one without a mask), p = softmax(logits) along the last axis and e the one-hot label, in nats,
 
         value = Σ m (log Σ_c exp(logits_c) − logits_label) / Σ m,      dlogits = m (p − e) / Σ m.
 
@@ -67,36 +80,50 @@ def softmax_cross_entropy(
     Parameters
     ----------
     logits : array_like, shape (..., C)
-        Output of the network, float32 or float64; ``(T, B, C)`` or ``(B, C)`` in this package.
+        Output of the network, float32 or float64; ``(T, B, C)`` or ``(B, C)`` in this package; on the host or on a CUDA
+        device. Labels and mask are the host's.
     labels : array_like of integers, shape (...)
         Classes in [0, C), also where the mask is zero.
     mask : array_like of booleans or floats, shape (...), optional
         Weights, none negative, not all zero. ``False`` or 0 leaves a position out.
+    base : float
+        Of the logarithm, above 1; 2 for a loss, and its gradient, in bits.
 
     Returns
     -------
     value : float
         Computed in float64.
     dlogits : ndarray, shape and dtype of ``logits``
+        Where ``logits`` are.
 
     Raises
     ------
+    PlacementError
+        Labels or mask lie on a device.
     ShapeError
         ``logits`` is empty or has no axis of classes; ``labels`` or ``mask`` do not have the shape of its other axes.
     DtypeError
         ``logits`` is not floating point, ``labels`` not integer, ``mask`` neither boolean nor floating point.
     DataError
         A label outside [0, C); a negative weight; a mask that leaves nothing to average.
+    OptionError
+        ``base`` is not a number above 1.
     NotFiniteError
         NaN or infinity in ``logits`` or ``mask``; the loss overflows.
     """
-    logits = float_array("logits", logits)
+    adopt = _adopt(logits)
+    logits = float_array("logits", logits, adopt=adopt)
     if logits.ndim == 0:
         raise ShapeError("logits has shape (); expected (..., C) with the classes on the last axis.")
     _require_entries("logits", logits)
     index = _class_indices(labels, logits.shape)
-    weights = _normalized_weights(mask, logits.shape)
+    weights = _normalized_weights(mask, logits.shape) / math.log(number("base", base, least=1.0, open_=True))
+    value, gradient = (_cross_entropy if adopt is None else _on_device().cross_entropy)(logits, index, weights)
+    _require_finite("the cross-entropy", value, gradient)
+    return value, gradient
 
+
+def _cross_entropy(logits: Array, index: npt.NDArray[np.intp], weights: Array) -> tuple[float, Array]:
     shifted = logits.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):  # caught where it surfaces
         shifted -= shifted.max(axis=-1, keepdims=True)
@@ -109,8 +136,19 @@ def softmax_cross_entropy(
     gradient = probabilities
     np.put_along_axis(gradient, index, np.take_along_axis(gradient, index, axis=-1) - 1.0, axis=-1)
     gradient *= weights
-    _require_finite("the cross-entropy", value, gradient)
     return value, gradient.astype(logits.dtype)
+
+
+def _adopt(y: object) -> Callable[[object], Array] | None:
+    """How an output on a device is taken; None for one on the host."""
+    return backends.get("cuda").adopt if lies_on_device(y) else None
+
+
+def _on_device() -> Any:
+    """The same losses there."""
+    from enrnn_ref.backends.cuda import losses  # noqa: PLC0415 (where there is a device)
+
+    return losses
 
 
 def _class_indices(labels: npt.ArrayLike, shape: tuple[int, ...]) -> npt.NDArray[np.intp]:
@@ -146,6 +184,8 @@ def _normalized_weights(mask: npt.ArrayLike | None, shape: tuple[int, ...]) -> n
 
 
 def _as_array(name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
+    if lies_on_device(value):
+        raise PlacementError(f"{name} lies in the memory of a CUDA device; expected an array on the host.")
     try:
         return np.asarray(value)
     except ValueError as error:  # ragged lists
@@ -158,7 +198,7 @@ def _require_entries(name: str, array: npt.NDArray[Any]) -> None:
 
 
 def _require_finite(loss: str, value: float, gradient: Array) -> None:
-    if not (np.isfinite(value) and np.isfinite(gradient).all()):
+    if not (np.isfinite(value) and (lies_on_device(gradient) or np.isfinite(gradient).all())):
         raise NotFiniteError(
             f"{loss} leaves the range of {gradient.dtype}: it is {value:.3g}; expected smaller outputs."
         )

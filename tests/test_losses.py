@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enrnn_ref.errors import DataError, DtypeError, NotFiniteError, ShapeError
+from enrnn_ref.errors import DataError, DtypeError, NotFiniteError, OptionError, ShapeError
 from enrnn_ref.losses import mean_squared_error, softmax_cross_entropy
 
 SHAPES = [(5, 3, 4), (3, 7, 2), (4, 6), (9,)]
@@ -124,6 +124,22 @@ def test_only_the_ratios_of_the_weights_count(seed, factor):
     scaled_value, scaled_dlogits = softmax_cross_entropy(logits, labels, factor * mask)
     assert scaled_value == pytest.approx(value, rel=1e-14, abs=0)
     np.testing.assert_allclose(scaled_dlogits, dlogits, rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bits_are_nats_by_the_logarithm_of_two(dtype):
+    logits, labels, mask = problem((5, 3, 4), 7, dtype)
+    nats, dlogits = softmax_cross_entropy(logits, labels, mask)
+    bits, found = softmax_cross_entropy(logits, labels, mask, base=2)
+    assert bits == pytest.approx(nats / math.log(2), rel=1e-14, abs=0)
+    np.testing.assert_allclose(found, dlogits / math.log(2), rtol=2 * np.finfo(dtype).eps)
+    assert softmax_cross_entropy(np.zeros((1, 8)), [3], base=2)[0] == pytest.approx(3, rel=1e-15)
+
+
+@pytest.mark.parametrize("base", [1, 0.5, -2.0, np.nan, "2", True])
+def test_a_base_is_a_number_above_one(base):
+    with pytest.raises(OptionError, match=r"base is .*; expected a"):
+        softmax_cross_entropy(np.zeros((1, 8)), [3], base=base)
 
 
 def test_equal_logits_cost_the_logarithm_of_the_number_of_classes():

@@ -213,7 +213,10 @@ class Recurrence(Model):
             parametrization needs no LAPACK).
         x : ndarray (T, B, I)
             Time-major input of the same dtype; any memory layout. Kept by reference: do not change it before
-            ``backward``.
+            ``backward``. With ``backend="cuda"`` it may lie on the device, as anything that has
+            ``__cuda_array_interface__``: then the state and the cotangents must lie there too, and so do all results
+            but the parameters' gradients, which come where the parameters are, on either side. What such arrays hold is
+            not looked at.
         state : dict of ndarray (B, width), optional
             Initial state, with the names and shapes of ``state_shapes(B)``; without it zeros, or the trained one.
         buffers : dict of ndarray, optional
@@ -236,8 +239,12 @@ class Recurrence(Model):
         ------
         ShapeError, DtypeError, NotFiniteError, ParameterError, OptionError
             The argument named in the message is not as described.
+        PlacementError
+            An array on the host and one on a device, where both must be on one side.
         BackendUnavailable
             The backend cannot run here.
+        DeviceError
+            On ``"cuda"``, a device that gave up.
         DegenerateEigenvalueError
             R itself does not exist (ρ = 0 with ε = 0).
         """

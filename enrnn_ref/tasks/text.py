@@ -120,8 +120,7 @@ class Text(Task):
             yield self._chunk(self._test, index)
 
     def loss(self, y: Array, batch: Batch) -> tuple[float, Array]:
-        nats, dy = losses.softmax_cross_entropy(y, batch.target)
-        return nats / math.log(2.0), dy / math.log(2.0)
+        return losses.softmax_cross_entropy(y, batch.target, base=2.0)
 
     def _chunk(self, rows: tuple[Ids, Ids], index: int) -> Batch:
         window = slice(index * self.length, (index + 1) * self.length)

@@ -86,10 +86,11 @@ class Experiment:
         try:
             # Overflow on the way to a diverged loss is caught where it surfaces, and reported once, in words.
             with np.errstate(over="ignore", invalid="ignore"):
+                engine, kept = backends.get(self.backend), None if batch.fresh else state.carried
                 run = self.model.forward(
                     state.params,
-                    batch.x,
-                    None if batch.fresh else state.carried,
+                    engine.take(batch.x),
+                    None if kept is None else {name: engine.take(array) for name, array in kept.items()},
                     buffers=state.buffers,
                     backend=self.backend,
                 )
@@ -113,7 +114,7 @@ class Experiment:
             record["degeneracy"] = {"kind": kind, "gap": run.degeneracy.gap, "condition": run.degeneracy.condition}
         record |= self._fallbacks(params, buffers)
         # The final state is a slice of the tape; a copy lets the tape go.
-        carried = {name: array.copy() for name, array in run.state.items()}
+        carried = {name: engine.give(array).copy() for name, array in run.state.items()}
         return TrainingState(number, params, memory, buffers, carried, degeneracies), record
 
     def evaluate(self, state: TrainingState) -> dict[str, Any]:
@@ -154,12 +155,12 @@ class Experiment:
 
     def _test_loss(self, state: TrainingState) -> float:
         """Mean over all terms of the test set; the state is carried from batch to batch as in training."""
-        total, weight = 0.0, 0.0
+        total, weight, engine = 0.0, 0.0, backends.get(self.backend)
         carried: Arrays | None = None
         for batch in self.task.test_batches():
             run = self.model.forward(
                 state.params,
-                batch.x,
+                engine.take(batch.x),
                 None if batch.fresh else carried,
                 buffers=state.buffers,
                 keep=False,

@@ -27,6 +27,21 @@ def test_views_of_the_tape_are_read_only(backend, readout):
     assert not model.forward(model.init(0), np.ones((4, 5, 2)), keep=False, backend=backend).y.flags.writeable
 
 
+@pytest.mark.parametrize("backend", ["reference", "cpu"])
+def test_a_stack_shows_the_states_of_its_last_layer(backend):
+    layers = [er.LSTM(2, 3), er.RNN(3, 4)]
+    stack, x = er.Stacked(layers), np.random.default_rng(0).standard_normal((5, 3, 2))
+    params = stack.init(0)
+    below, above = (
+        {key.partition(".")[2]: array for key, array in params.items() if key.startswith(name)} for name in ("0", "1")
+    )
+    run = stack.forward(params, x, backend=backend)
+    between = layers[0].forward(below, x, backend=backend).y
+    np.testing.assert_array_equal(run.h, layers[1].forward(above, between, backend=backend).h)
+    assert not run.h.flags.writeable
+    assert stack.forward(params, x, keep=False, backend=backend).h is None
+
+
 def test_only_the_readable_backend_takes_longdouble():
     model = er.RNN(2, 3)
     params = {key: array.astype(np.longdouble) for key, array in model.init(0).items()}

@@ -9,7 +9,8 @@ import numpy as np
 from cuda.bindings import nvjitlink
 from numba.cuda import dispatcher
 
-from enrnn_ref.backends.cuda.arrays import clearing, entrywise
+from enrnn_ref.backends.cuda.arrays import clearing, entrywise, reversing
+from enrnn_ref.backends.cuda.losses import add_entropies, add_squares
 from enrnn_ref.backends.cuda.persistent import persistent_kernels
 from enrnn_ref.backends.cuda.products import add_slices, products, sum_rows
 from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear_rows, keep_rows, step_kernels
@@ -83,6 +84,9 @@ def shared_kernels(dtype):
     def array(axes):
         return numba.types.Array(number, axes, "C")
 
+    def doubles(axes):
+        return numba.types.Array(numba.float64, axes, "C")
+
     three, product = array(3), products(kind)
     return {
         "add_product": (add_product, (three, INTEGER, INDICES, array(2), three, INTEGER, INDICES)),
@@ -92,11 +96,17 @@ def shared_kernels(dtype):
         "clear": (clearing(3), (array(3), INTEGER)),
         "copy": (entrywise(2, 3, False), (array(2), three, INTEGER, INTEGER)),
         "add": (entrywise(3, 1, True), (three, array(1), INTEGER, INTEGER)),
-        "widen": (entrywise(2, 2, False), (numba.types.Array(numba.float64, 2, "C"), array(2), INTEGER, INTEGER)),
+        "reversing": (reversing, (three, three, INTEGER)),
+        "add_squares": (add_squares, (doubles(1), array(1), array(1), array(1), numba.float64)),
+        "add_entropies": (
+            add_entropies,
+            (doubles(1), array(2), array(2), numba.types.Array(numba.intp, 1, "C"), doubles(1)),
+        ),
+        "widen": (entrywise(2, 2, False), (doubles(2), array(2), INTEGER, INTEGER)),
         "over_time": (product.over_time, (three, three, three, array(1), INTEGER)),
         "over_columns": (product.over_columns, (three, three, three, array(1), INTEGER)),
         "sum_rows": (sum_rows, (three, three, INTEGER)),
-        "add_slices": (add_slices, (numba.types.Array(numba.float64, 2, "C"), three)),
+        "add_slices": (add_slices, (doubles(2), three)),
     }
 
 

@@ -176,7 +176,7 @@ SUITES: dict[str, Suite] = {
     ),
     "models/scornn": Suite((_systems("scornn"), _vectors("scornn"))),
     "models/scurnn": Suite((_systems("scurnn"), _files("models/test_scurnn"))),
-    "models/stacked": Suite((_systems("stacked"),)),
+    "models/stacked": Suite((_DETAILS, _systems("stacked"))),
     "models/states": Suite(_MODELS),
     "models/time_blocks": Suite((_files("models/test_time_blocks", "models/test_checkpoints"), *_MODELS)),
     "losses": Suite((_files("test_losses"),)),

@@ -1,0 +1,93 @@
+"""Losses of outputs on the device: what the host's give, and the value alone crosses."""
+
+import numpy as np
+import pytest
+
+import enrnn_ref as er
+from enrnn_ref import losses
+from enrnn_ref.backends.cuda.arrays import DeviceArray
+from enrnn_ref.optimizers import RMSprop
+from enrnn_ref.tasks import build
+from enrnn_ref.training.experiment import Experiment
+from tests.cuda.test_placement import foreign
+from tests.test_losses import DTYPES, SHAPES, problem
+
+TERMS = 200  # additions of float64, and two exponentials
+
+
+def assert_same(found, expected):
+    (value, gradient), (expected_value, expected_gradient) = found, expected
+    assert value == pytest.approx(expected_value, rel=TERMS * np.finfo(np.float64).eps, abs=0)
+    assert isinstance(gradient, DeviceArray)
+    assert gradient.dtype == expected_gradient.dtype
+    unit = np.finfo(gradient.dtype).eps
+    floor = TERMS * np.finfo(np.float64).eps * np.abs(expected_gradient).max()
+    np.testing.assert_allclose(gradient.copy_to_host(), expected_gradient, rtol=TERMS * unit, atol=floor)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_squared_error_is_that_of_the_host(shape, dtype):
+    y, target = np.random.default_rng(1).normal(size=(2, *shape)).astype(dtype)
+    expected = losses.mean_squared_error(y, target)
+    assert_same(losses.mean_squared_error(foreign(y), target), expected)
+    assert_same(losses.mean_squared_error(foreign(y), foreign(target)), expected)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_cross_entropy_is_that_of_the_host(shape, dtype, masked):
+    logits, labels, mask = problem(shape, 2, dtype)
+    mask = mask if masked else None
+    expected = losses.softmax_cross_entropy(logits, labels, mask, base=2)
+    assert_same(losses.softmax_cross_entropy(foreign(logits), labels, mask, base=2), expected)
+
+
+def test_large_logits_do_not_overflow():
+    logits = np.array([[3e4, -3e4, 0.0], [-3e4, 3e4, 0.0]], np.float32)
+    value, dlogits = losses.softmax_cross_entropy(foreign(logits), np.array([0, 0]))
+    assert value == 3e4
+    np.testing.assert_array_equal(dlogits.copy_to_host(), [[0, 0, 0], [-0.5, 0.5, 0]])
+
+
+def test_bad_arguments_are_refused_by_name():
+    y = np.ones((3, 2))
+    labels = np.zeros(3, int)
+    with pytest.raises(er.errors.PlacementError, match=r"target is a .* in the memory of a CUDA device"):
+        losses.mean_squared_error(y, foreign(y))
+    for label, mask, name in ((foreign(labels), None, "labels"), (labels, foreign(y[:, 0].copy()), "mask")):
+        with pytest.raises(er.errors.PlacementError, match=f"{name} lies in the memory of a CUDA device"):
+            losses.softmax_cross_entropy(foreign(y), label, mask)
+    with pytest.raises(er.errors.ShapeError, match="target"):
+        losses.mean_squared_error(foreign(y), y[:2])
+    with pytest.raises(er.errors.NotFiniteError, match="the mean squared error"):
+        losses.mean_squared_error(foreign(np.full((3, 2), np.inf)), y)
+
+
+def test_of_a_training_step_no_sequence_comes_back(monkeypatch):
+    """The same training as on the host; the sums of gradients, the carried state and a number return."""
+    built = build("adding", length=4, batch_size=2, seed=1, test_size=3, dtype=np.float64)
+    model = er.ENRNN(built.input_size, 3, 2, built.output_size, readout=built.readout)
+    returned = []
+    to_host = DeviceArray.copy_to_host
+
+    def watched(array):
+        returned.append(array.shape)
+        return to_host(array)
+
+    monkeypatch.setattr(DeviceArray, "copy_to_host", watched)
+    reached, records = {}, {}
+    for backend in ("reference", "cuda"):
+        experiment = Experiment(model, built, RMSprop(1e-3), None, backend)
+        state = experiment.start(0, np.float64)
+        for _ in range(2):
+            state, records[backend] = experiment.step(state)
+        reached[backend] = state
+        records[backend] |= experiment.evaluate(state)
+    for name in ("train_loss", "test_loss"):
+        assert records["cuda"][name] == pytest.approx(records["reference"][name], rel=1e-9)
+    for name, array in reached["reference"].params.items():
+        np.testing.assert_allclose(reached["cuda"].params[name], array, rtol=1e-7, atol=1e-9, err_msg=name)
+    assert returned
+    assert max(map(len, returned)) < 3, "a sequence came back"
