@@ -18,7 +18,7 @@ import functools
 import itertools
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numba
@@ -194,7 +194,8 @@ def _side_by_side(tasks: Sequence[Callable[[], Result]], pool: ThreadPoolExecuto
     try:
         first = tasks[0]()
     finally:
-        wait(others)
+        for other in others:
+            other.exception()  # waits for it
     return [first, *(task.result() for task in others)]
 
 

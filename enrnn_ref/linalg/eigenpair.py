@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,8 +76,8 @@ class Eigenpair:
         ρ minus the second modulus (the conjugate of λ does not count); infinity where there is no second.
     condition : float
         1 / \\|v*u\\| ≥ 1 [EN-10].
-    modulus_gradient : ndarray (n, n) float64
-        ∂ρ/∂T = Re(conj(λ) S)/ρ [EN-4]; zero where the policy says so [EN-12].
+    slope : callable
+        Computes ``modulus_gradient``.
     degeneracy : Degeneracy or None
         None when the derivative exists.
     basis : ndarray (n, columns) float64 or None
@@ -91,10 +93,23 @@ class Eigenpair:
     left: Array
     gap: float
     condition: float
-    modulus_gradient: Array
+    slope: Callable[[], Array]
     degeneracy: Degeneracy | None
     basis: Array | None = None
     fell_back: bool = False
+
+    @property
+    def constant(self) -> bool:
+        """Whether the modulus counts as locally constant: the leader is defective or zero [EN-12]."""
+        return self.degeneracy is not None and self.degeneracy.kind != "tied"
+
+    @functools.cached_property
+    def modulus_gradient(self) -> Array:
+        """∂ρ/∂T = Re(conj(λ) S)/ρ [EN-4], (n, n) in float64; zero where the modulus counts as constant.
+
+        Computed when it is first asked for: a forward pass does not need it.
+        """
+        return self.slope()
 
 
 def dominant_eigenpair(
@@ -207,11 +222,17 @@ def _certain(matrix: Array, found: Tracked, exponent: int) -> Eigenpair | None:
     if gap <= near or 0.0 < found.value.imag <= near or condition >= 1e-3 * math.sqrt(modulus / backward_error):
         return None
     value = complex(math.ldexp(found.value.real, exponent), math.ldexp(found.value.imag, exponent))
+    modulus, gap = math.ldexp(modulus, exponent), math.ldexp(gap, exponent)
+    slope = functools.partial(_tracked_gradient, found)
+    return Eigenpair(value, modulus, found.right, found.left, gap, condition, slope, None, found.basis)
+
+
+def _tracked_gradient(found: Tracked) -> Array:
+    """∂ρ/∂T [EN-4], of rank two."""
     u, v = found.right, found.left
     weighted = v.conj() * (found.value.conjugate() / abs(found.value) / np.vdot(v, u))
-    gradient = np.stack([weighted.real, -weighted.imag], axis=1) @ np.stack([u.real, u.imag])  # [EN-4], rank two
-    modulus, gap = math.ldexp(modulus, exponent), math.ldexp(gap, exponent)
-    return Eigenpair(value, modulus, u, v, gap, condition, gradient, None, found.basis)
+    gradient: Array = np.stack([weighted.real, -weighted.imag], axis=1) @ np.stack([u.real, u.imag])
+    return gradient
 
 
 def _dense(spectrum: _Spectrum, exponent: int) -> Eigenpair:
@@ -223,16 +244,17 @@ def _dense(spectrum: _Spectrum, exponent: int) -> Eigenpair:
     matrix = spectrum.matrix
     k, kind = spectrum.leader()
     value, condition, gap = complex(spectrum.values[k]), float(spectrum.conditions[k]), spectrum.gap(k)
+    slope: Callable[[], Array]
     if kind in ("defective", "zero"):
-        gradient = np.zeros_like(matrix)  # [EN-12]: the modulus counts as locally constant
+        slope = functools.partial(np.zeros_like, matrix)  # [EN-12]: the modulus counts as locally constant
     else:
-        gradient = spectrum.modulus_gradient(k, refine=kind is None and spectrum.has_neighbour(k))
+        slope = functools.partial(spectrum.modulus_gradient, k, refine=kind is None and spectrum.has_neighbour(k))
     modulus, gap = unscaled(abs(value)), unscaled(gap)
     degeneracy = None
     if kind is not None:
         degeneracy = Degeneracy(kind, modulus, gap, condition, unscaled(spectrum.uncertainty(k)))
     value = complex(unscaled(value.real), unscaled(value.imag))
-    return Eigenpair(value, modulus, spectrum.right[:, k], spectrum.left[:, k], gap, condition, gradient, degeneracy)
+    return Eigenpair(value, modulus, spectrum.right[:, k], spectrum.left[:, k], gap, condition, slope, degeneracy)
 
 
 class _Spectrum:

@@ -117,7 +117,7 @@ class EigenvalueNormalized(Parametrization):
         wide = free.astype(np.float64)
         matrix = (wide / divisor).astype(free.dtype)  # [EN-5]
         # A modulus that counts as constant has no radial part to take apart; it may be too small to divide by.
-        unit = wide / pair.modulus if pair.modulus_gradient.any() else np.zeros_like(wide)
+        unit = np.zeros_like(wide) if pair.constant else wide / pair.modulus
         return NormalizedValue(self, matrix, buffers, pair.degeneracy, pair, divisor, unit)
 
     def _leader(self, free: Array, buffers: Arrays) -> tuple[Eigenpair, Arrays]:
