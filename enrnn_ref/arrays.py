@@ -51,7 +51,7 @@ def float_array(
         raise PlacementError(
             f"{name} is a {_kind(value)} in the memory of a CUDA device; expected an array on the host, such as "
             ".copy_to_host(), .get() or .cpu() give. backend='cuda' takes x, its state and their gradients on the "
-            "device, if all of them lie there."
+            "device if all of them lie there, and params if all of those do; a direction of params never."
         )
     try:
         array = np.asarray(value)
@@ -76,12 +76,15 @@ def _adopted(name: str, value: object, adopt: Callable[[object], Array]) -> Arra
             "companions are."
         )
     try:
-        array = adopt(value)
+        interface: dict[str, Any] = value.__cuda_array_interface__  # type: ignore[attr-defined]
     except RuntimeError as error:  # a tensor of PyTorch whose gradient is wanted
         raise PlacementError(f"{name} does not hand out its memory: {error}; expected what .detach() gives.") from error
-    if array.dtype not in FLOATS:
-        raise DtypeError(f"{name} has dtype {array.dtype}; expected {_names(FLOATS)}.")
-    return array
+    if interface.get("mask") is not None:
+        raise DtypeError(f"{name} is a masked array, whose mask would be lost; expected a plain one.")
+    dtype = np.dtype(interface["typestr"])
+    if dtype not in FLOATS:
+        raise DtypeError(f"{name} has dtype {dtype}; expected {_names(FLOATS)}.")
+    return adopt(value)
 
 
 def lies_on_device(value: object) -> bool:

@@ -127,11 +127,12 @@ class Model(ABC):
 
     def _fetched_params(self, engine: Backend, params: Mapping[str, Array]) -> tuple[Arrays, Door]:
         """Copies of the parameters on the host, and the side from which they come."""
-        home = Door.of(engine, next(iter(params.values()), None) if hasattr(params, "values") else None)
-        if not home.device:
-            return self._checked_params(params, longdouble=engine.longdouble), home
-        checked = array_dict("params", params, self.shapes, adopt=home.adopt)
-        return {key: home.fetch(array) for key, array in checked.items()}, home
+        require_keys("params", params, self.shapes)
+        home = Door.of(engine, next(iter(params.values())))
+        if home.device:
+            there = array_dict("params", params, self.shapes, adopt=home.adopt)
+            params = {key: home.fetch(array) for key, array in there.items()}
+        return self._checked_params(params, longdouble=engine.longdouble), home
 
     def _checked_input(
         self, engine: Backend, x: Array, state: Mapping[str, Array] | None, dtype: np.dtype[Any]

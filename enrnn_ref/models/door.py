@@ -33,6 +33,10 @@ class Door(NamedTuple):
         """The way back."""
         return array if self.device else self.engine.give(array)
 
+    def show(self, array: Array) -> Array:
+        """As :meth:`give`, what is part of a tape: on a device a copy, for nothing there can be made read-only."""
+        return self.engine.joined([array]) if self.device else self.engine.give(array)
+
     def fetch(self, array: Array) -> Array:
         """From this side to the host."""
         return self.engine.give(array) if self.device else array

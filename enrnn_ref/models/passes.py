@@ -97,4 +97,4 @@ def read_only(array: Array) -> Array:
 
 def states_shown(door: Door, h: Array) -> Array:
     """All states, on the side of the door."""
-    return read_only(door.give(h))
+    return read_only(door.show(h))

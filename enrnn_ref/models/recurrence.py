@@ -269,7 +269,7 @@ class Recurrence(Model):
         final = joined_states(engine, [part.final for part in passes])
         learned = self.initial_state and given is None
         tape = Tape(home, door, params, at.x, value, passes, learned) if keep else None
-        shown = door.give(y)
+        shown = door.show(y) if apart is None else door.give(y)
         if self.output_size is None:
             shown = read_only(shown)
         seen = None if h is None else functools.partial(states_shown, door, h)
@@ -299,6 +299,10 @@ class Recurrence(Model):
             The leading eigenvalue has no derivative and the model was not told to proceed.
         ShapeError, DtypeError, NotFiniteError, ParameterError
             The argument named in the message is not as described.
+        PlacementError
+            A cotangent is not on the side on which x was, host or device.
+        DeviceError
+            On ``"cuda"``, a device that gave up.
         """
         tape: Tape = self._own_tape(run)
         engine = backends.get(run.backend)
@@ -341,8 +345,9 @@ class Recurrence(Model):
         """Forward mode: derivatives of y and of the final state along a direction [TA-1], [TA-2], [TA-4].
 
         ``dparams``, ``dx`` and ``dstate`` are the direction, with the keys and shapes of ``params``, ``x`` and
-        ``state``; what is missing counts as zero. The other arguments and the errors are those of ``forward``, with
-        DegenerateEigenvalueError where the leading eigenvalue has no derivative.
+        ``state``; what is missing counts as zero. ``dparams`` is always the host's, ``dx`` and ``dstate`` lie where x
+        does. The other arguments and the errors are those of ``forward``, with DegenerateEigenvalueError where the
+        leading eigenvalue has no derivative.
         """
         engine = backends.get(backend)
         params, _ = self._fetched_params(engine, params)
@@ -551,13 +556,15 @@ class Recurrence(Model):
 
     def _matrix_sum(self, engine: Backend, part: SequenceTape, dz: Array) -> Array:
         """dR where R may be other than zero: what arrived at a product times what it multiplied [BP-4] [CO-5]."""
-        total = engine.zeros(self.parametrization.shape, np.result_type(dz.dtype, np.float64))
+        shape, found = self.parametrization.shape, []
         for rows, columns, gates, relayed in parts(self.cell, self.parametrization.support, self.hidden_size):
             multiplied = part.relayed if relayed else part.states.h[:-1]
             assert multiplied is not None
-            product = engine.correlate(dz[..., gates], multiplied[..., columns])
-            if product.shape == total.shape:  # there is no other
-                return product
+            found.append((rows, columns, engine.correlate(dz[..., gates], multiplied[..., columns])))
+        if [product.shape for _, _, product in found] == [shape]:
+            return found[0][2]
+        total = engine.zeros(shape, np.result_type(dz.dtype, np.float64))
+        for rows, columns, product in found:
             engine.copy(total[rows, columns], product)
         return total
 

@@ -22,7 +22,7 @@ class Run:
     ----------
     y : ndarray
         (T, B, O) for ``readout="all"``, (B, O) for ``"last"``; without a readout the hidden sequence (T, B, n), or the
-        last state (B, n), read-only since they may be part of the tape.
+        last state (B, n), read-only since they may be part of the tape (on a device: a copy).
     states : callable or None
         Fetches ``h`` from where the backend computed it.
     state : dict of ndarray (B, n)
@@ -50,10 +50,10 @@ class Run:
 
     @cached_property
     def h(self) -> Array | None:
-        """Hidden states (T+1, B, n), ``h[0]`` the initial one, read-only (of the last layer, in a stack).
+        """Hidden states (T+1, B, n), ``h[0]`` the initial one; in a stack those of the last layer.
 
-        None with ``keep=False`` or ``checkpoint_every``, and where two directions have no common one. Fetched when it
-        is first asked for.
+        Read-only; on a device a copy. None with ``keep=False`` or ``checkpoint_every``, and where two directions have
+        no common one. Fetched when it is first asked for.
         """
         return None if self.states is None else self.states()
 

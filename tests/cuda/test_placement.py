@@ -7,7 +7,7 @@ import enrnn_ref as er
 from enrnn_ref import backends
 from enrnn_ref.backends.cuda import arrays
 from enrnn_ref.backends.cuda.arrays import DeviceArray
-from enrnn_ref.backends.cuda.target import SIMULATED, cuda, interface_of
+from enrnn_ref.backends.cuda.target import SIMULATED, CudaAPIError, cuda, interface_of
 from tests.cuda.test_every_system import assert_alike
 from tests.mutants.systems import SYSTEMS, case
 
@@ -82,6 +82,39 @@ def test_nothing_is_copied_that_need_not_be():
     np.testing.assert_array_equal(strided.copy_to_host(), data.copy_to_host()[:, 1:])
 
 
+def test_entries_that_do_not_follow_each_other_are_copied_from_any_number_of_axes():
+    host = np.random.default_rng(0).standard_normal((2, 3, 4, 5, 3))
+    copied = backends.get("cuda").adopt(Foreign(cuda.to_device(host)[:, 1:, :, 1:4]))
+    assert copied.contiguous
+    np.testing.assert_array_equal(copied.copy_to_host(), host[:, 1:, :, 1:4])
+
+
+def test_the_stream_is_named_in_which_an_array_is_written():
+    """Who takes an array has to wait for it; 1 is the default stream in version 3 of the interface."""
+    interface = DeviceArray(cuda.to_device(np.ones(3))).__cuda_array_interface__
+    assert (interface["stream"], interface["version"]) == (1, 3)
+
+
+@pytest.mark.parametrize("readout", ["all", "last"])
+@pytest.mark.parametrize("output_size", [None, 2])
+def test_what_is_shown_of_a_tape_may_be_written_to(output_size, readout):
+    """Nothing on a device is read-only: results are no part of the tape, and what was lent is not changed."""
+    model = er.ENRNN(4, 3, 2, output_size, readout=readout)
+    params, x = model.init(0), np.random.default_rng(1).standard_normal((3, 2, 4))
+    lent = foreign(x)
+    run = model.forward(params, lent, backend="cuda")
+    dy = foreign(np.random.default_rng(2).standard_normal(run.y.shape))
+    first = model.backward(run, dy)
+    for shown in (run.y, run.h, *run.state.values(), first.x):
+        backends.get("cuda").clear(shown)
+        assert not shown.copy_to_host().any()
+    second = model.backward(run, dy)
+    expected = model.backward(model.forward(params, x), dy.data.copy_to_host())
+    assert_alike(on_host({"x": second.x}), {"x": expected.x})
+    assert_alike(second.params, expected.params)
+    np.testing.assert_array_equal(lent.data.copy_to_host(), x)
+
+
 @pytest.mark.parametrize("name", ["enrnn", "lstm-peephole", "gru", "stacked", "bidirectional"])
 def test_what_crosses_does_not_grow_with_the_sequences(name, monkeypatch):
     """Weights and the sums of their gradients cross; inputs, tapes, outputs and states do not."""
@@ -145,6 +178,42 @@ def test_other_arrays_of_the_device_are_refused_by_name():
         model.forward(point.params, foreign(point.x.astype(np.float32)), backend="cuda")
     with pytest.raises(er.errors.ShapeError, match=r"x has shape \(3, 2, 5\)"):
         model.forward(point.params, foreign(np.zeros((3, 2, 5))), backend="cuda")
+    with pytest.raises(er.errors.ShapeError, match=r"x has shape \(3, 2, 2, 5\)"):
+        model.forward(point.params, Foreign(cuda.to_device(np.zeros((3, 2, 4, 5)))[:, :, 1:3]), backend="cuda")
+    masked = foreign(point.x)
+    masked.__cuda_array_interface__["mask"] = foreign(point.x > 0)
+    with pytest.raises(er.errors.DtypeError, match="x is a masked array"):
+        model.forward(point.params, masked, backend="cuda")
+
+
+def test_parameters_come_to_the_host_and_are_looked_at_there():
+    point = case("enrnn", times=3, batch=2)
+    broken = dict(point.params, input=np.full_like(point.params["input"], np.nan))
+    with pytest.raises(er.errors.NotFiniteError, match=r"params\['input'\] holds"):
+        point.model.forward(all_foreign(broken), point.x, backend="cuda")
+    with pytest.raises(er.errors.ParameterError, match="params is a list"):
+        point.model.forward([foreign(point.x)], point.x, backend="cuda")
+
+
+class Refusing:
+    """A tensor of PyTorch whose gradient is wanted does not hand out its memory."""
+
+    @property
+    def __cuda_array_interface__(self):
+        raise RuntimeError("it requires grad")
+
+
+def test_what_the_driver_says_of_an_array_is_told_from_what_its_owner_says(monkeypatch):
+    point = case("enrnn", times=3, batch=2)
+    with pytest.raises(er.errors.PlacementError, match=r"x does not hand out .* it requires grad; .*\.detach\(\)"):
+        point.model.forward(point.params, Refusing(), backend="cuda")
+
+    def lost(value):
+        raise CudaAPIError(700, "CUDA_ERROR_ILLEGAL_ADDRESS")
+
+    monkeypatch.setattr("enrnn_ref.backends.cuda.backend.array_of", lost)
+    with pytest.raises(er.errors.DeviceError, match="ILLEGAL_ADDRESS"):
+        point.model.forward(point.params, foreign(point.x), backend="cuda")
 
 
 class TestArraysOfTheDevice:
@@ -162,6 +231,33 @@ class TestArraysOfTheDevice:
         assert found.size == expected.size
         assert found.nbytes == expected.nbytes
         np.testing.assert_array_equal(found.copy_to_host(), expected)
+
+    def test_a_slice_costs_the_same_whatever_the_lengths(self, monkeypatch):
+        """Numba's own goes through every piece of memory that a slice consists of."""
+        array = self.there()
+
+        def counted(data, key):
+            raise AssertionError(f"Numba is asked for {key}")
+
+        monkeypatch.setattr(type(array.data), "__getitem__", counted)
+        assert array[1:, :, 2:4][0].shape == (3, 2)
+
+    def test_of_a_slice_another_can_be_taken(self):
+        found = self.there()[1:, :, 1:4][:, 1, 1:]
+        np.testing.assert_array_equal(found.copy_to_host(), self.HOST[1:, :, 1:4][:, 1, 1:])
+
+    @pytest.mark.parametrize("key", [slice(None, None, 2), (0, slice(None, None, -1)), (0, 0, 0, 0)], ids=str)
+    def test_what_is_not_a_stretch_of_every_axis_is_refused(self, key):
+        with pytest.raises(IndexError, match="expected integers and slices without a step"):
+            self.there()[key]
+        with pytest.raises(IndexError):
+            self.there()[4]
+
+    def test_numpy_does_not_take_one_for_something_else(self):
+        with pytest.raises(er.errors.PlacementError, match=r"DeviceArray\(shape=\(4, 3, 5\).*copy_to_host"):
+            np.asarray(self.there())
+        with pytest.raises(TypeError):
+            list(self.there())
 
     def test_a_slice_of_all_is_the_array_itself(self):
         array = self.there()

@@ -12,7 +12,7 @@ from numba.cuda import dispatcher
 from enrnn_ref.backends.cuda.arrays import clearing, entrywise, reversing
 from enrnn_ref.backends.cuda.losses import add_entropies, add_squares
 from enrnn_ref.backends.cuda.persistent import persistent_kernels
-from enrnn_ref.backends.cuda.products import add_slices, products, sum_rows
+from enrnn_ref.backends.cuda.products import add_slices, products, sum_rows, sum_sequences
 from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear_rows, keep_rows, step_kernels
 from enrnn_ref.backends.cuda.target import cuda
 from enrnn_ref.backends.cuda.units import units_of
@@ -87,6 +87,10 @@ def shared_kernels(dtype):
     def doubles(axes):
         return numba.types.Array(numba.float64, axes, "C")
 
+    def view(axes):
+        """An array whose entries do not follow each other."""
+        return numba.types.Array(number, axes, "A")
+
     three, product = array(3), products(kind)
     return {
         "add_product": (add_product, (three, INTEGER, INDICES, array(2), three, INTEGER, INDICES)),
@@ -94,18 +98,21 @@ def shared_kernels(dtype):
         "keep_rows": (keep_rows, (three, array(2), INTEGER)),
         "clear_rows": (clear_rows, (three, INTEGER)),
         "clear": (clearing(3), (array(3), INTEGER)),
-        "copy": (entrywise(2, 3, False), (array(2), three, INTEGER, INTEGER)),
+        "copy": (entrywise(3, 3, False), (view(3), three, INTEGER, INTEGER)),
+        "copy of many axes": (entrywise(5, 5, False), (array(5), view(5), INTEGER, INTEGER)),
         "add": (entrywise(3, 1, True), (three, array(1), INTEGER, INTEGER)),
+        "add of a view": (entrywise(3, 3, True), (view(3), view(3), INTEGER, INTEGER)),
         "reversing": (reversing, (three, three, INTEGER)),
         "add_squares": (add_squares, (doubles(1), array(1), array(1), array(1), numba.float64)),
         "add_entropies": (
             add_entropies,
             (doubles(1), array(2), array(2), numba.types.Array(numba.intp, 1, "C"), doubles(1)),
         ),
-        "widen": (entrywise(2, 2, False), (doubles(2), array(2), INTEGER, INTEGER)),
         "over_time": (product.over_time, (three, three, three, array(1), INTEGER)),
+        "over_time of views": (product.over_time, (three, view(3), view(3), array(1), INTEGER)),
         "over_columns": (product.over_columns, (three, three, three, array(1), INTEGER)),
         "sum_rows": (sum_rows, (three, three, INTEGER)),
+        "sum_sequences": (sum_sequences, (doubles(2), three)),
         "add_slices": (add_slices, (doubles(2), three)),
     }
 

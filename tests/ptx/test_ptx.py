@@ -13,7 +13,7 @@ from tests.mutants.systems import SYSTEMS
 from tests.ptx.compiling import assembled, instructions, kernels_of, ptx, shared_kernels
 
 CAPABILITIES = [(8, 0), (9, 0)]
-FLOAT64_ALLOWED = {"add_slices", "widen", "add_squares", "add_entropies"}  # sums over time and losses, by intention
+FLOAT64_ALLOWED = {"add_slices", "sum_sequences", "add_squares", "add_entropies"}  # long sums, by intention
 BARRIERS = {
     # name: (of the block, of the grid); forward: states staged, sums complete, step done; backward the same.
     "shared forward": (3, 0),
@@ -23,6 +23,7 @@ BARRIERS = {
     "grid forward": (2, 1),
     "grid backward": (2, 1),
     "over_time": (2, 0),
+    "over_time of views": (2, 0),
     "over_columns": (2, 0),
 }
 

@@ -10,7 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from enrnn_ref.arrays import Array
-from enrnn_ref.backends.cuda.target import SIMULATED, cuda, device_function, interface_of, kernel
+from enrnn_ref.backends.cuda.target import (
+    SIMULATED,
+    cuda,
+    device_errors,
+    device_function,
+    interface_of,
+    kernel,
+    view_of,
+)
+from enrnn_ref.errors import PlacementError
 
 THREADS, BLOCKS = (2, 1) if SIMULATED else (256, 1024)
 """Of a launch over all entries, at most; each thread takes the entries that many apart."""
@@ -19,7 +28,8 @@ THREADS, BLOCKS = (2, 1) if SIMULATED else (256, 1024)
 class DeviceArray:
     """An array in the device's memory: its form, its slices and nothing more, on a device as on the simulator.
 
-    Whatever takes ``__cuda_array_interface__`` (CuPy, PyTorch, Numba) takes it without a copy.
+    Whatever takes ``__cuda_array_interface__`` (CuPy, PyTorch, Numba) takes it without a copy; ``copy_to_host()`` makes
+    one of NumPy's.
 
     Attributes
     ----------
@@ -60,30 +70,62 @@ class DeviceArray:
     def __repr__(self) -> str:
         return f"DeviceArray(shape={self.shape}, dtype={self.dtype})"
 
+    __iter__ = None  # an entry is a kernel's to read
+
+    def __array__(self, *_: object, **__: object) -> Array:
+        """Refused: NumPy asks for it wherever it is handed one of these.
+
+        Raises
+        ------
+        PlacementError
+            Always.
+        """
+        raise PlacementError(f"{self!r} is in the memory of a CUDA device; expected what its .copy_to_host() gives.")
+
     def __getitem__(self, key: Any) -> DeviceArray:
-        """A view: of integers and slices without a step, one for each axis from the first on, or from ``...`` on."""
+        """A view: of integers and slices without a step, one for each axis from the first on, or from ``...`` on.
+
+        Raises
+        ------
+        IndexError
+            Another key, or one beyond the array.
+        """
         keys = list(key) if isinstance(key, tuple) else [key]
         if Ellipsis in keys:
             place = keys.index(Ellipsis)
             keys[place : place + 1] = [slice(None)] * (self.ndim + 1 - len(keys))
+        if len(keys) > self.ndim or any(isinstance(k, slice) and k.step not in (None, 1) for k in keys):
+            raise IndexError(f"{self!r} has no [{key!r}]; expected integers and slices without a step.")
         keys += [slice(None)] * (self.ndim - len(keys))
-        places = [k if isinstance(k, int) else range(length)[k] for k, length in zip(keys, self.shape, strict=True)]
-        shape = tuple(len(place) for place in places if isinstance(place, range))
-        if shape == self.shape:
+        first, shape, strides = 0, [], []
+        for k, length, stride in zip(keys, self.shape, self.data.strides, strict=True):
+            place = range(length)[k]
+            if isinstance(place, range):
+                shape.append(len(place))
+                strides.append(stride)
+            first += stride * (place.start if isinstance(place, range) else place)
+        if tuple(shape) == self.shape:
             return self
         if 0 in shape:  # there is no memory of which this could be a view
-            return DeviceArray(cuda.device_array(shape, self.dtype))
-        return DeviceArray(self.data[tuple(p if isinstance(p, int) else slice(p.start, p.stop) for p in places)])
+            return DeviceArray(cuda.device_array(tuple(shape), self.dtype))
+        return DeviceArray(view_of(self.data, first, tuple(shape), tuple(strides)))
 
     def reshape(self, *shape: int) -> DeviceArray:
         """A view in another form; of a contiguous array, which nothing has to be copied for."""
         assert self.contiguous
         return DeviceArray(self.data.reshape(shape))
 
+    @device_errors()
     def copy_to_host(self) -> Array:
-        """A copy as a NumPy array."""
+        """A copy as a NumPy array.
+
+        Raises
+        ------
+        DeviceError
+            The device was lost.
+        """
         copied: Array = self.data.copy_to_host()
-        return np.ascontiguousarray(copied)
+        return np.require(copied, requirements="C")
 
 
 def to_device(array: Array) -> Any:
@@ -132,24 +174,26 @@ def _grid(size: int) -> int:
     return min(BLOCKS, -(-size // THREADS))
 
 
-@device_function
-def _place_1(shape: Any, k: int) -> Any:
-    return (k,)
+@functools.cache
+def _place(axes: int) -> Any:
+    """``place(shape, k)``: where the k-th entry of an array of so many axes stands, whatever its strides."""
+    if axes == 1:
+
+        @device_function
+        def along(shape: Any, k: int) -> Any:
+            return (k,)
+
+        return along
+    before = _place(axes - 1)
+
+    @device_function
+    def place(shape: Any, k: int) -> Any:
+        return (*before(shape[:-1], k // shape[-1]), k % shape[-1])
+
+    return place
 
 
-@device_function
-def _place_2(shape: Any, k: int) -> Any:
-    return (k // shape[1], k % shape[1])
-
-
-@device_function
-def _place_3(shape: Any, k: int) -> Any:
-    rows = k // shape[2]
-    return (rows // shape[1], rows % shape[1], k % shape[2])
-
-
-_PLACES = {1: _place_1, 2: _place_2, 3: _place_3}
-"""Where the k-th entry of an array of so many axes stands, whatever its strides."""
+_place_3 = _place(3)
 
 
 @kernel
@@ -163,7 +207,7 @@ def reversing(target: Any, source: Any, size: int) -> None:
 @functools.cache
 def clearing(axes: int) -> Any:
     """``work(target, size)`` for an array of so many axes."""
-    place = _PLACES[axes]
+    place = _place(axes)
 
     @kernel
     def work(target: Any, size: int) -> None:
@@ -176,7 +220,7 @@ def clearing(axes: int) -> Any:
 @functools.cache
 def entrywise(axes: int, source_axes: int, adding: bool) -> Any:
     """``work(target, source, size, period)``: the source, of ``period`` entries, begins anew where it ends."""
-    place, origin = _PLACES[axes], _PLACES[source_axes]
+    place, origin = _place(axes), _place(source_axes)
 
     @kernel
     def copying(target: Any, source: Any, size: int, period: int) -> None:

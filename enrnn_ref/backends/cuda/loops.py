@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from enrnn_ref.backends.cuda.arrays import copy, zeros
+from enrnn_ref.backends.cuda.arrays import zeros
 from enrnn_ref.backends.cuda.operands import Operands
 from enrnn_ref.backends.cuda.persistent import persistent_kernels
-from enrnn_ref.backends.cuda.products import TILE, add_slices, products, sum_rows
+from enrnn_ref.backends.cuda.products import TILE, add_slices, products, sum_rows, sum_sequences
 from enrnn_ref.backends.cuda.rule import Plan
 from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear_rows, keep_rows, step_kernels
 from enrnn_ref.backends.cuda.target import SIMULATED, cuda
@@ -191,11 +191,9 @@ def total(dz: Any) -> Any:
 
 def total_of_each(dtheta: Any) -> Any:
     """Σ over sequences, (P, B, n) → (P, n) in float64."""
-    parts = cuda.device_array((len(dtheta), 1, dtheta.shape[2]), dtheta.dtype)
     found = cuda.device_array((len(dtheta), dtheta.shape[2]), np.float64)
     if len(dtheta):
-        sum_rows[_grid(dtheta.shape[2], len(parts)), SQUARE](parts, dtheta, 1)
-        copy(found, parts.reshape(found.shape))
+        sum_sequences[_grid(dtheta.shape[2], len(dtheta)), SQUARE](found, dtheta)
     return found
 
 

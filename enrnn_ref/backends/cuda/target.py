@@ -106,18 +106,44 @@ def device_function(function: Callable[..., Any]) -> Any:
     return cuda.jit(device=True, forceinline=True)(function)
 
 
+LEGACY_STREAM = 1
+"""As ``__cuda_array_interface__`` writes the default stream, in which all kernels here run."""
+
+
 def interface_of(array: Any) -> dict[str, Any]:
-    """What an array tells others about its memory; a simulated one is in the host's."""
+    """What an array tells others about its memory: they have to wait for the stream in which it is written."""
+    return {**_interface(array), "stream": LEGACY_STREAM}
+
+
+def view_of(array: Any, first: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> Any:
+    """A part of an array, which begins ``first`` bytes after it, as an array of its own.
+
+    Numba's own slices count every stretch of memory that is in one piece: for some columns of all rows, all rows.
+    """
+    there = _interface(array)
+    there |= {"data": (there["data"][0] + first, False), "shape": shape, "strides": strides}
+    return _lent(there, array)
+
+
+def array_of(value: Any) -> Any:
+    """An array that others left on the device, without a copy, once what they have queued for it is done.
+
+    From here on it belongs to the default stream.
+    """
+    return _lent(value.__cuda_array_interface__, value)
+
+
+def _interface(array: Any) -> dict[str, Any]:
+    """Of one of Numba's arrays; a simulated one is in the host's memory."""
     interface: dict[str, Any] = array.__array_interface__ if SIMULATED else array.__cuda_array_interface__
     return interface
 
 
-def array_of(value: Any) -> Any:
-    """An array that others left on the device, without a copy, once what they have queued for it is done."""
-    if not SIMULATED:
-        return cuda.as_cuda_array(value)
-    here = np.asarray(SimpleNamespace(__array_interface__=value.__cuda_array_interface__, owner=value))
-    return type(cuda.device_array(1))(here)
+def _lent(interface: dict[str, Any], owner: Any) -> Any:
+    """An array in memory that ``owner`` keeps."""
+    if SIMULATED:
+        return type(cuda.device_array(1))(np.asarray(SimpleNamespace(__array_interface__=interface, owner=owner)))
+    return cuda.as_cuda_array(SimpleNamespace(__cuda_array_interface__=interface, owner=owner)).bind(0)
 
 
 def number_type(dtype: Any) -> Any:
