@@ -90,6 +90,24 @@ def test_the_switch_is_thrown_above_one_and_not_at_one():
         assert bool(value.buffers["switched"]) == switched
 
 
+@pytest.mark.parametrize(
+    ("spectrum", "kind"), [(np.diag([2.0, -2.0, 1.0]), "tied"), (np.eye(3) + np.eye(3, k=1), "defective")]
+)
+def test_the_choice_where_the_radius_has_no_derivative(spectrum, kind):
+    """[EN-12]: at a tie one leader is differentiated, so that T/ρ keeps its invariance under scaling; a defective
+    leader counts as constant."""
+    p = EigenvalueNormalized(3, eps=0.0, on_degenerate="proceed")
+    value = p.evaluate({"free": spectrum})
+    assert value.degeneracy.kind == kind
+    dmatrix = np.random.default_rng(0).standard_normal((3, 3))
+    free = p.pullback(value, dmatrix)["free"]
+    if kind == "tied":
+        np.testing.assert_allclose(np.sum(free * spectrum), 0, **ROUNDING)
+        assert np.abs(free - dmatrix / 2).max() > 0.1
+    else:
+        np.testing.assert_allclose(free, dmatrix, **ROUNDING)
+
+
 def test_of_two_blocks_the_larger_violation_counts():
     p = CoupledBlocks(ScaledCayley(3, 1), EigenvalueNormalized(4, 0.3))
     value = at_random(p, 2)
