@@ -53,6 +53,7 @@ OWNERS = {
         "backends/kernels.py",
         "backends/elementary.py",
         "backends/products.py",
+        "backends/rows.py",
         "backends/tile.py",
         "backends/cuda/target.py",
     },

@@ -3,7 +3,8 @@
 Legend: T times, B sequences, n units, G gates, W = c·n the width of h, M components of the other states, C pointwise
 parameters. z, dz (T, B, G·n) · h (T+1, ·, W), of which the B sequences are those from ``first`` on · memory
 (T+1, M, B, n) · theta (C, n). r, r_relayed (the rows of R that multiply the relay q) and projection (P) are packed
-(products.py), and transposed for the backward loop; what a cell has not is empty.
+(products.py), and transposed for the backward loop; what a cell has not is empty. A sequence is looked at ``alone``
+(rows.py), or loops over its units would not run in vector instructions.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from enrnn_ref.backends import elementary  # noqa: F401 (gives the cells' elemen
 from enrnn_ref.backends.cache import name_of
 from enrnn_ref.backends.compiler import jit
 from enrnn_ref.backends.products import add_product
+from enrnn_ref.backends.rows import alone
 from enrnn_ref.backends.tuples import gathering, scattering
 from enrnn_ref.cells import elementary as of_cells
 from enrnn_ref.cells.base import Cell
@@ -103,14 +105,16 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
             after = (emitted[t] if projected else h[t + 1, first:last]).reshape(batch, components, n)
             add_product(z[t], h[t, first:last], r)  # [GS-2]
             if has_relay:
-                for b in range(batch):
+                for row in range(batch):
+                    b = alone(row)
                     for j in range(n):
                         q[t, b, j] = relay_of(
                             gates_of(z_t, z_t, b, j), states_of(before, memory[t], b, j), theta_of(theta, theta, 0, j)
                         )
                 add_product(z[t], q[t], r_relayed)  # [CO-2]
             old, new = memory[t], memory[t + 1]
-            for b in range(batch):
+            for row in range(batch):
+                b = alone(row)
                 for j in range(n):
                     values = step(
                         gates_of(z_t, z_t, b, j), states_of(before, old, b, j), theta_of(theta, theta, 0, j)
@@ -142,7 +146,8 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                 whole[t] = dh_t
                 add_product(dm, dh_t, projection)  # [CO-6]
                 dh_t[:] = 0
-            for b in range(batch):
+            for row in range(batch):
+                b = alone(row)
                 for j in range(n):
                     dz_j, direct, dtheta_j = pullback(
                         gates_of(z_t, z_t, b, j),
@@ -156,7 +161,8 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
             if has_relay:
                 dq[:] = 0
                 add_product(dq, dz[t], r_relayed)  # [CO-5]
-                for b in range(batch):
+                for row in range(batch):
+                    b = alone(row)
                     for j in range(n):
                         dz_j, direct, dtheta_j = relay_pullback(
                             gates_of(z_t, z_t, b, j),
@@ -191,7 +197,8 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
             add_product(dz[t], h[t], dr)
             add_product(dz[t], dh[t], r)  # [TA-1]
             if has_relay:
-                for b in range(batch):
+                for row in range(batch):
+                    b = alone(row)
                     for j in range(n):
                         z_j, dz_j = gates_of(z_t, z_t, b, j), gates_of(dz_t, dz_t, b, j)
                         states_j, dstates_j = states_of(before, old, b, j), states_of(dbefore, dold, b, j)
@@ -201,7 +208,8 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                 add_product(z[t], q, r_relayed)
                 add_product(dz[t], q, dr_relayed)
                 add_product(dz[t], dq, r_relayed)
-            for b in range(batch):
+            for row in range(batch):
+                b = alone(row)
                 for j in range(n):
                     z_j, dz_j = gates_of(z_t, z_t, b, j), gates_of(dz_t, dz_t, b, j)
                     states_j, dstates_j = states_of(before, old, b, j), states_of(dbefore, dold, b, j)

@@ -258,9 +258,10 @@ class Recurrence(Model):
         at = Point(params, self._step(params, value.matrix), door.take(x), start)
         h = engine.empty((time + 1, batch, self.width), x.dtype) if keep and checkpoint_every is None else None
         if h is not None and self.readout == "all" and self.output_size is None:
-            y, apart = h[1:], None
+            y, apart, shown = h[1:], None, door.show
         else:
             y = apart = self._readout.room(engine, time, batch, x.dtype)
+            shown = door.give
 
         def work(engine: Backend, sequences: slice) -> Pass:
             return self._forward(engine, at, sequences, apart, h, keep, checkpoint_every)
@@ -269,11 +270,9 @@ class Recurrence(Model):
         final = joined_states(engine, [part.final for part in passes])
         learned = self.initial_state and given is None
         tape = Tape(home, door, params, at.x, value, passes, learned) if keep else None
-        shown = door.show(y) if apart is None else door.give(y)
-        if self.output_size is None:
-            shown = read_only(shown)
+        result = shown(y) if self.output_size is not None else read_only(shown(y))
         seen = None if h is None else functools.partial(states_shown, door, h)
-        return Run(shown, seen, door.give_all(final), value.buffers, value.degeneracy, engine.name, self, tape)
+        return Run(result, seen, door.give_all(final), value.buffers, value.degeneracy, engine.name, self, tape)
 
     @single_threaded_blas()
     def backward(self, run: Run, dy: Array, dstate: Mapping[str, Array] | None = None) -> Gradients:
