@@ -2,7 +2,7 @@
 
 Before a loop over the units runs in vector instructions, what it reads and what it writes must be seen not to overlap.
 LLVM likes to ask once for all sequences. But gates alternate in memory, (B, G, n): from the first sequence to the last
-they do lie among each other, though those of one sequence do not. The answer was no, always, and loops that write
+they do lie among each other, though those of one sequence do not. The answer was yes, always, and loops that write
 several gates ran unit by unit, at a sixth of their speed.
 """
 

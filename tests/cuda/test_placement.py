@@ -222,7 +222,7 @@ class TestArraysOfTheDevice:
     def there(self):
         return DeviceArray(cuda.to_device(self.HOST))
 
-    ALONG = (2, -1, slice(1, 3), slice(-1, None), slice(3, 3))
+    ALONG = (2, -1, np.int64(1), slice(1, 3), slice(-1, None), slice(3, 3))
 
     @pytest.mark.parametrize("key", [*ALONG, (slice(None), 1), (..., slice(2, 4)), (0, ..., -1), (1, 2)], ids=str)
     def test_slices_are_those_of_numpy(self, key):
@@ -246,12 +246,23 @@ class TestArraysOfTheDevice:
         found = self.there()[1:, :, 1:4][:, 1, 1:]
         np.testing.assert_array_equal(found.copy_to_host(), self.HOST[1:, :, 1:4][:, 1, 1:])
 
-    @pytest.mark.parametrize("key", [slice(None, None, 2), (0, slice(None, None, -1)), (0, 0, 0, 0)], ids=str)
+    OTHERS = (None, [0, 1], 1.0, "x", True, (..., 0, ...), np.array([1, 0]))
+    STEPS = (slice(None, None, 2), (0, slice(None, None, -1)), (0, 0, 0, 0))
+
+    @pytest.mark.parametrize("key", [*STEPS, *OTHERS], ids=str)
     def test_what_is_not_a_stretch_of_every_axis_is_refused(self, key):
         with pytest.raises(IndexError, match="expected integers and slices without a step"):
             self.there()[key]
         with pytest.raises(IndexError):
             self.there()[4]
+
+    def test_an_entry_is_an_array_without_axes(self):
+        array = self.there()
+        backends.get("cuda").clear(array[1, 2, 3])
+        expected = self.HOST.copy()
+        expected[1, 2, 3] = 0
+        np.testing.assert_array_equal(array.copy_to_host(), expected)
+        assert array[1, 2, 4].copy_to_host() == self.HOST[1, 2, 4]
 
     def test_numpy_does_not_take_one_for_something_else(self):
         with pytest.raises(er.errors.PlacementError, match=r"DeviceArray\(shape=\(4, 3, 5\).*copy_to_host"):

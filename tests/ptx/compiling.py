@@ -97,6 +97,7 @@ def shared_kernels(dtype):
         "add_rows": (add_rows, (array(2), three, INTEGER)),
         "keep_rows": (keep_rows, (three, array(2), INTEGER)),
         "clear_rows": (clear_rows, (three, INTEGER)),
+        "clear an entry": (clearing(0), (array(0), INTEGER)),
         "clear": (clearing(3), (array(3), INTEGER)),
         "copy": (entrywise(3, 3, False), (view(3), three, INTEGER, INTEGER)),
         "copy of many axes": (entrywise(5, 5, False), (array(5), view(5), INTEGER, INTEGER)),

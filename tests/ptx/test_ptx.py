@@ -5,8 +5,10 @@ import math
 import numba
 import numpy as np
 import pytest
+from cuda.core._utils.cuda_utils import CUDAError
 
-from enrnn_ref.backends.cuda import rule
+import enrnn_ref as er
+from enrnn_ref.backends.cuda import rule, target
 from enrnn_ref.backends.cuda.target import cuda
 from enrnn_ref.cells import Lstm, ModRelu
 from tests.mutants.systems import SYSTEMS
@@ -94,6 +96,15 @@ def test_nothing_is_spilled_in_the_shapes_that_the_rule_gives(limits, capability
             used = assembled(ptx(*found[name], capability, launch_bounds=shape.threads), capability)
             assert used.spilled == 0, (name, shape)
             assert used.registers * 32 * math.ceil(shape.threads / 32) <= limits.registers
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"), [("CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "another rung"), ("CUDA_ERROR_LAUNCH_FAILED", "start")]
+)
+def test_what_a_launch_reports_is_an_error_of_this_package(name, advice):
+    """Kernels are launched by a library of NVIDIA's, whose error is not Numba's."""
+    with pytest.raises(er.errors.DeviceError, match=f"{name}.*{advice}"), target.device_errors():
+        raise CUDAError(f"{name}: what it means")
 
 
 def test_a_planted_literal_of_the_other_precision_is_found():

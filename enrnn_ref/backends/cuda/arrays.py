@@ -82,6 +82,7 @@ class DeviceArray:
         """
         raise PlacementError(f"{self!r} is in the memory of a CUDA device; expected what its .copy_to_host() gives.")
 
+    @device_errors()
     def __getitem__(self, key: Any) -> DeviceArray:
         """A view: of integers and slices without a step, one for each axis from the first on, or from ``...`` on.
 
@@ -90,13 +91,13 @@ class DeviceArray:
         IndexError
             Another key, or one beyond the array.
         """
-        keys = list(key) if isinstance(key, tuple) else [key]
-        if Ellipsis in keys:
-            place = keys.index(Ellipsis)
-            keys[place : place + 1] = [slice(None)] * (self.ndim + 1 - len(keys))
-        if len(keys) > self.ndim or any(isinstance(k, slice) and k.step not in (None, 1) for k in keys):
+        given = key if isinstance(key, tuple) else (key,)
+        plain = [k for k in given if k is not Ellipsis]
+        if len(plain) > self.ndim or len(given) - len(plain) > 1 or not all(map(_is_plain, plain)):
             raise IndexError(f"{self!r} has no [{key!r}]; expected integers and slices without a step.")
-        keys += [slice(None)] * (self.ndim - len(keys))
+        rest: list[Any] = [slice(None)] * (self.ndim - len(plain))
+        before = next((place for place, k in enumerate(given) if k is Ellipsis), len(given))
+        keys = [*plain[:before], *rest, *plain[before:]]
         first, shape, strides = 0, [], []
         for k, length, stride in zip(keys, self.shape, self.data.strides, strict=True):
             place = range(length)[k]
@@ -126,6 +127,13 @@ class DeviceArray:
         """
         copied: Array = self.data.copy_to_host()
         return np.require(copied, requirements="C")
+
+
+def _is_plain(key: object) -> bool:
+    """Whether a key is an integer, or a slice without a step."""
+    if isinstance(key, slice):
+        return key.step in (None, 1)
+    return isinstance(key, (int, np.integer)) and not isinstance(key, bool)
 
 
 def to_device(array: Array) -> Any:
@@ -177,13 +185,17 @@ def _grid(size: int) -> int:
 @functools.cache
 def _place(axes: int) -> Any:
     """``place(shape, k)``: where the k-th entry of an array of so many axes stands, whatever its strides."""
-    if axes == 1:
+    if axes < 2:
+
+        @device_function
+        def only(shape: Any, k: int) -> Any:
+            return ()
 
         @device_function
         def along(shape: Any, k: int) -> Any:
             return (k,)
 
-        return along
+        return along if axes else only
     before = _place(axes - 1)
 
     @device_function

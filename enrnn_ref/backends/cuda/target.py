@@ -63,11 +63,19 @@ def require_device() -> None:
     )
 
 
+DRIVER_ERRORS: tuple[type[Exception], ...] = (CudaAPIError,)
+"""What a target raises for what the driver reports."""
+
+with contextlib.suppress(ImportError):  # numba-cuda launches by NVIDIA's own library, whose error is no subclass
+    from cuda.core._utils.cuda_utils import CUDAError
+
+    DRIVER_ERRORS += (CUDAError,)
+
 _ADVICE = {
-    2: "expected a device with memory for the pass. Fewer sequences at a time, forward(..., keep=False) or "
-    "checkpoint_every=k need less.",  # CUDA_ERROR_OUT_OF_MEMORY
-    701: "expected a device with room for a block of this shape. rule.forced chooses another rung, and 'steps' needs "
-    "least.",  # CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES
+    "CUDA_ERROR_OUT_OF_MEMORY": "expected a device with memory for the pass. Fewer sequences at a time, "
+    "forward(..., keep=False) or checkpoint_every=k need less.",
+    "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES": "expected a device with room for a block of this shape. rule.forced chooses "
+    "another rung, and 'steps' needs least.",
 }
 _OTHERWISE = (
     "expected a device that answers. If nothing runs on it from now on, it is lost to this process: start a new one."
@@ -85,10 +93,10 @@ def device_errors() -> Iterator[None]:
     """
     try:
         yield
-    except CudaAPIError as error:
+    except DRIVER_ERRORS as error:
+        advice = next((text for name, text in _ADVICE.items() if name in str(error)), _OTHERWISE)
         raise DeviceError(
-            f"backend 'cuda' stopped: the driver reports {error}; {_ADVICE.get(error.args[0], _OTHERWISE)} "
-            "Nothing on the host was changed."
+            f"backend 'cuda' stopped: the driver reports {error}; {advice} Nothing on the host was changed."
         ) from error
 
 
@@ -111,7 +119,7 @@ LEGACY_STREAM = 1
 
 
 def interface_of(array: Any) -> dict[str, Any]:
-    """What an array tells others about its memory: they have to wait for the stream in which it is written."""
+    """What an array tells others about its memory, with the stream for which they have to wait."""
     return {**_interface(array), "stream": LEGACY_STREAM}
 
 
@@ -128,9 +136,11 @@ def view_of(array: Any, first: int, shape: tuple[int, ...], strides: tuple[int, 
 def array_of(value: Any) -> Any:
     """An array that others left on the device, without a copy, once what they have queued for it is done.
 
-    From here on it belongs to the default stream.
+    From here on it belongs to the default stream. What is queued there already need not be waited for.
     """
-    return _lent(value.__cuda_array_interface__, value)
+    interface = value.__cuda_array_interface__
+    queued_here = interface.get("stream") == LEGACY_STREAM
+    return _lent({**interface, "stream": None} if queued_here else interface, value)
 
 
 def _interface(array: Any) -> dict[str, Any]:
