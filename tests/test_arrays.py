@@ -42,8 +42,8 @@ def test_other_dtypes_are_refused(value):
 class OnDevice:
     """What CuPy, PyTorch and Numba hand out for memory of a GPU."""
 
-    def __init__(self):
-        self.__cuda_array_interface__ = {"shape": (2,), "typestr": "<f8", "data": (1, False), "version": 3}
+    def __init__(self, typestr="<f8", **more):
+        self.__cuda_array_interface__ = {"shape": (2,), "typestr": typestr, "data": (1, False), "version": 3, **more}
 
 
 def test_an_array_on_a_device_is_refused_by_name():
@@ -71,14 +71,16 @@ def test_a_backend_adopts_what_lies_on_its_device_and_nothing_else():
     assert arrays.float_array("x", on_device, adopt={on_device: adopted}.get) is adopted
     with pytest.raises(PlacementError, match=r"x is a numpy.ndarray on the host; expected an array in the memory of"):
         arrays.float_array("x", adopted, adopt=lambda value: value)
+
+    def untouched(value):
+        raise AssertionError(f"{value} was adopted")
+
     with pytest.raises(DtypeError, match=r"x has dtype int64; expected float32 or float64"):
-        arrays.float_array("x", on_device, adopt=lambda value: np.ones(2, np.int64))
-
-    def refuse(value):
-        return value.__cuda_array_interface__
-
+        arrays.float_array("x", OnDevice("<i8"), adopt=untouched)
+    with pytest.raises(DtypeError, match=r"x is a masked array, whose mask would be lost"):
+        arrays.float_array("x", OnDevice(mask=on_device), adopt=untouched)
     with pytest.raises(PlacementError, match=r"x does not hand out its memory: requires grad; expected .*detach"):
-        arrays.float_array("x", Refusing(), adopt=refuse)
+        arrays.float_array("x", Refusing(), adopt=untouched)
 
 
 def test_the_first_bad_entry_is_named():
