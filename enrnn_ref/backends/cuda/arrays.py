@@ -184,7 +184,7 @@ def _grid(size: int) -> int:
 
 @functools.cache
 def _place(axes: int) -> Any:
-    """``place(shape, k)``: where the k-th entry of an array of so many axes stands, whatever its strides."""
+    """``place(shape, k)``: where the k-th entry of an array of so many axes, or more, stands, whatever its strides."""
     if axes < 2:
 
         @device_function
@@ -196,11 +196,12 @@ def _place(axes: int) -> Any:
             return (k,)
 
         return along if axes else only
-    before = _place(axes - 1)
+    last = axes - 1  # numba-cuda's simulator knows no negative index of a shape
+    before = _place(last)
 
     @device_function
     def place(shape: Any, k: int) -> Any:
-        return (*before(shape[:-1], k // shape[-1]), k % shape[-1])
+        return (*before(shape, k // shape[last]), k % shape[last])
 
     return place
 
