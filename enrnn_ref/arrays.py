@@ -68,7 +68,7 @@ def float_array(
     return np.require(array, dtype=native, requirements=["C", "A", "W"])
 
 
-def _adopted(name: str, value: object, adopt: Callable[[object], Array]) -> Array:
+def _adopted(name: str, value: Any, adopt: Callable[[object], Array]) -> Array:
     """An array of a device as a backend's own."""
     if not lies_on_device(value):
         raise PlacementError(
@@ -76,7 +76,7 @@ def _adopted(name: str, value: object, adopt: Callable[[object], Array]) -> Arra
             "companions are."
         )
     try:
-        interface: dict[str, Any] = value.__cuda_array_interface__  # type: ignore[attr-defined]
+        interface: dict[str, Any] = value.__cuda_array_interface__
     except RuntimeError as error:  # a tensor of PyTorch whose gradient is wanted
         raise PlacementError(f"{name} does not hand out its memory: {error}; expected what .detach() gives.") from error
     if interface.get("mask") is not None:

@@ -12,7 +12,7 @@ from numba.cuda import dispatcher
 from enrnn_ref.backends.cuda.arrays import clearing, entrywise, reversing
 from enrnn_ref.backends.cuda.losses import add_entropies, add_squares
 from enrnn_ref.backends.cuda.persistent import persistent_kernels
-from enrnn_ref.backends.cuda.products import add_slices, products, sum_rows, sum_sequences
+from enrnn_ref.backends.cuda.products import add_slices, products, sum_rows
 from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear_rows, keep_rows, step_kernels
 from enrnn_ref.backends.cuda.target import cuda
 from enrnn_ref.backends.cuda.units import units_of
@@ -113,7 +113,7 @@ def shared_kernels(dtype):
         "over_time of views": (product.over_time, (three, view(3), view(3), array(1), INTEGER)),
         "over_columns": (product.over_columns, (three, three, three, array(1), INTEGER)),
         "sum_rows": (sum_rows, (three, three, INTEGER)),
-        "sum_sequences": (sum_sequences, (doubles(2), three)),
+        "add_slices of a view": (add_slices, (doubles(2), view(3))),
         "add_slices": (add_slices, (doubles(2), three)),
     }
 

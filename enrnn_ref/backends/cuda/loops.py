@@ -12,10 +12,10 @@ import numpy as np
 from enrnn_ref.backends.cuda.arrays import zeros
 from enrnn_ref.backends.cuda.operands import Operands
 from enrnn_ref.backends.cuda.persistent import persistent_kernels
-from enrnn_ref.backends.cuda.products import TILE, add_slices, products, sum_rows, sum_sequences
+from enrnn_ref.backends.cuda.products import TILE, add_slices, products, sum_rows
 from enrnn_ref.backends.cuda.rule import Plan
 from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear_rows, keep_rows, step_kernels
-from enrnn_ref.backends.cuda.target import SIMULATED, cuda
+from enrnn_ref.backends.cuda.target import SIMULATED, cuda, view_of
 from enrnn_ref.backends.cuda.units import Units
 from enrnn_ref.errors import BackendUnavailable
 
@@ -191,10 +191,11 @@ def total(dz: Any) -> Any:
 
 def total_of_each(dtheta: Any) -> Any:
     """Σ over sequences, (P, B, n) → (P, n) in float64."""
-    found = cuda.device_array((len(dtheta), dtheta.shape[2]), np.float64)
-    if len(dtheta):
-        sum_sequences[_grid(dtheta.shape[2], len(dtheta)), SQUARE](found, dtheta)
-    return found
+    parameters, batch, n = dtheta.shape
+    if not parameters:
+        return cuda.device_array((0, n), np.float64)
+    of_parameter, of_sequence, of_unit = dtheta.strides
+    return _total(view_of(dtheta, 0, (batch, parameters, n), (of_sequence, of_parameter, of_unit)))
 
 
 def _total(parts: Any) -> Any:

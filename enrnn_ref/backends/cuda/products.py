@@ -134,14 +134,3 @@ def sum_rows(parts: Any, array: Any, steps: int) -> None:
             for b in range(array.shape[1]):
                 value += array[t, b, j]
         parts[part, 0, j] = value
-
-
-@kernel
-def sum_sequences(total: Any, array: Any) -> None:
-    """total (P, n), in float64, = Σ array (P, B, n) over the sequences, in order."""
-    j, p = cuda.grid(2)
-    if j < total.shape[1] and p < total.shape[0]:
-        value = np.float64(0)
-        for b in range(array.shape[1]):
-            value += array[p, b, j]
-        total[p, j] = value
