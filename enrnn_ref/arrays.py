@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -43,7 +44,7 @@ def float_array(
     """
     if adopt is not None:
         return _adopted(name, value, adopt)
-    if type(value) is np.ndarray and value.dtype in FLOATS and value.flags.carray and np.isfinite(value).all():
+    if type(value) is np.ndarray and value.dtype in FLOATS and value.flags.carray and _surely_finite(value):
         return value  # as it should be, which the rest takes its time to find out
     if isinstance(value, np.ma.MaskedArray):
         raise DtypeError(f"{name} is a masked array, whose mask would be lost; expected a plain one.")
@@ -66,6 +67,14 @@ def float_array(
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(np.atleast_1d(array)))[0])
         raise NotFiniteError(f"{name} holds {bad} NaN or infinite value(s), the first at index {first}.")
     return np.require(array, dtype=native, requirements=["C", "A", "W"])
+
+
+def _surely_finite(array: Array) -> bool:
+    """Whether the sum of all squares is finite: then so is every entry; the reverse may fail by overflow.
+
+    One pass over the memory and no array of flags: half the time of ``np.isfinite(array).all()``, or less.
+    """
+    return math.isfinite(np.vdot(array, array))
 
 
 def _adopted(name: str, value: Any, adopt: Callable[[object], Array]) -> Array:
@@ -165,8 +174,10 @@ def array_dict(
             continue
         label = f"{name}[{key!r}]"
         array = float_array(label, given[key], longdouble=longdouble, adopt=adopt)
-        require_shape(label, array, shape, axes, hint)
-        dtype = require_dtype(label, array, dtype)
+        if array.shape != shape:
+            require_shape(label, array, shape, axes, hint)
+        if dtype is None or array.dtype != dtype:  # None, compared, is float64 to NumPy
+            dtype = require_dtype(label, array, dtype)
         checked[key] = array
     return checked
 

@@ -35,7 +35,7 @@ from enrnn_ref.backends.base import (
     parts,
     state_room,
 )
-from enrnn_ref.backends.kernels import affine, compile_kernels
+from enrnn_ref.backends.kernels import add_columns, affine, compile_kernels
 from enrnn_ref.backends.products import Packed, Term, pack
 from enrnn_ref.backends.reference import sum_outer
 from enrnn_ref.cells.base import Cell
@@ -69,6 +69,8 @@ class CpuBackend(Backend):
         return _shares(batch, self._threads if multiply_adds >= PARALLEL_WORK else 1)
 
     def each(self, work: Callable[[Backend, Item], Result], items: Sequence[Item]) -> list[Result]:
+        if len(items) == 1:
+            return [work(self, items[0])]
         threads, lines = self._threads, min(self._threads, len(items))
 
         def line(k: int) -> list[Result]:  # items k, k + lines, … one after the other
@@ -100,8 +102,8 @@ class CpuBackend(Backend):
         return _sum(self._split(block, len(dz), dz.size * x.shape[-1]))
 
     def total(self, dz: Array) -> Array:
-        # A step's sequences in the arrays' own dtype, which vectorises; then float64 takes over.
-        total: Array = dz.sum(axis=1).sum(axis=0, dtype=np.float64)
+        total = np.zeros(dz.shape[2])
+        add_columns(total, dz.reshape(-1, dz.shape[2]))
         return total
 
     def forward(self, cell: Cell, step: Step, tape: SequenceTape) -> None:
@@ -139,8 +141,9 @@ class CpuBackend(Backend):
 
     def _split(self, work: Callable[[int, int], Result], length: int, multiply_adds: int) -> list[Result]:
         """``work(lo, hi)`` over 0..length, one contiguous share per thread; the results in the order of the shares."""
-        threads = self._threads if multiply_adds >= PARALLEL_WORK else 1
-        tasks = [functools.partial(work, share.start, share.stop) for share in _shares(length, threads)]
+        if multiply_adds < PARALLEL_WORK:
+            return [work(0, length)]
+        tasks = [functools.partial(work, share.start, share.stop) for share in _shares(length, self._threads)]
         return _side_by_side(tasks, _pool("rows"))
 
 

@@ -243,6 +243,14 @@ def affine(y: Any, x: Any, weight: Any, bias: Any, lo: int, hi: int) -> None:
         add_product(y[first:last], x[first:last], weight)
 
 
+@functools.partial(jit, kept_as="add columns")
+def add_columns(total: Any, rows: Any) -> None:
+    """total (k,), in float64, += the rows (N, k), one after the other [BP-5]."""
+    for row in range(rows.shape[0]):
+        for j in range(rows.shape[1]):
+            total[j] += rows[row, j]
+
+
 @jit
 def add_rows(target: Any, rows: Any) -> None:
     """target += rows."""

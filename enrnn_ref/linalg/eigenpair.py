@@ -19,6 +19,8 @@ from enrnn_ref.linalg.tracking import Tracked, columns, leading_basis, tracked_l
 POLICIES = ("raise", "proceed")
 METHODS = ("dense", "tracked")
 
+_EPS = float(np.finfo(np.float64).eps)
+
 
 @dataclass(frozen=True)
 class Degeneracy:
@@ -214,7 +216,7 @@ def _certain(matrix: Array, found: Tracked, exponent: int) -> Eigenpair | None:
     condition = 1.0 / abs(complex(np.vdot(found.left, found.right)))
     gap = modulus - found.second
     norm = float(np.linalg.norm(matrix))
-    backward_error = float(np.finfo(np.float64).eps) * norm
+    backward_error = _EPS * norm
     # The dense method calls a leader tied within twice the most that rounding moves an eigenvalue by [EN-10], and
     # defective from a condition of 1e-2 / sqrt(u) on; a factor of ten keeps the two from disagreeing. A pair may be two
     # real eigenvalues where rounding could have lifted it off the axis.
@@ -252,7 +254,7 @@ def _dense(spectrum: _Spectrum, exponent: int) -> Eigenpair:
     modulus, gap = unscaled(abs(value)), unscaled(gap)
     degeneracy = None
     if kind is not None:
-        degeneracy = Degeneracy(kind, modulus, gap, condition, unscaled(spectrum.uncertainty(k)))
+        degeneracy = Degeneracy(kind, modulus, gap, condition, unscaled(float(spectrum.uncertainties[k])))
     value = complex(unscaled(value.real), unscaled(value.imag))
     return Eigenpair(value, modulus, spectrum.right[:, k], spectrum.left[:, k], gap, condition, slope, degeneracy)
 
@@ -262,29 +264,28 @@ class _Spectrum:
 
     def __init__(self, matrix: Array) -> None:
         self.matrix = matrix
-        decomposition: Any = scipy.linalg.eig(matrix, left=True, right=True, check_finite=False)
-        self.values, self.left, self.right = decomposition
+        self.values, self.left, self.right = _decomposed(matrix)
         self.moduli = np.abs(self.values)
         with np.errstate(divide="ignore"):
             self.conditions = 1.0 / np.abs(np.einsum("ij,ij->j", self.left.conj(), self.right))
         self.norm = float(np.linalg.norm(matrix))
-        self.backward_error = float(np.finfo(np.float64).eps) * self.norm
+        self.backward_error = _EPS * self.norm
 
-    def uncertainty(self, k: int) -> float:
-        """What rounding may move eigenvalue k by: n·u·‖T‖·condition [EN-10].
+    @functools.cached_property
+    def uncertainties(self) -> Array:
+        """What rounding may move each eigenvalue by: n·u·‖T‖·condition [EN-10].
 
         First-order theory ends at a double eigenvalue, which rounding moves by no more than about sqrt(u)·‖T‖.
         """
-        first_order = len(self.values) * self.backward_error * float(self.conditions[k])
-        return min(first_order, math.sqrt(self.backward_error * self.norm))
+        first_order = len(self.values) * self.backward_error * self.conditions
+        return np.minimum(first_order, math.sqrt(self.backward_error * self.norm))
 
     def rivals(self, k: int) -> Array:
         """All other eigenvalues but the conjugate of k, which is the same mode."""
         other = np.ones(len(self.values), bool)
         other[k] = False
-        value = self.values[k]
-        if value.imag != 0.0:
-            other[np.flatnonzero(self.values == value.conjugate())[:1]] = False
+        if self.values[k].imag != 0.0:  # LAPACK puts a pair side by side, the positive imaginary part first
+            other[k + 1 if self.values[k].imag > 0.0 else k - 1] = False
         return np.flatnonzero(other)
 
     def gap(self, k: int) -> float:
@@ -298,10 +299,9 @@ class _Spectrum:
             return k, "zero"
         if self._merged(k):
             return k, "defective"
-        reach = [
-            j for j in self.rivals(k) if self.moduli[k] - self.moduli[j] <= self.uncertainty(k) + self.uncertainty(j)
-        ]
-        if reach:
+        rivals = self.rivals(k)
+        reach = rivals[self.moduli[k] - self.moduli[rivals] <= self.uncertainties[k] + self.uncertainties[rivals]]
+        if len(reach):
             return self._preferred(np.append(reach, k)), "tied"
         return k, None
 
@@ -315,8 +315,9 @@ class _Spectrum:
         Rounding splits merged eigenvalues to a distance of about the error it makes in each, backward error times
         condition, and leaves a condition of 1/sqrt(u) or more. Neighbours with a small condition are a mere tie.
         """
-        condition, neighbours = float(self.conditions[k]), np.delete(self.values, k)
-        distance = float(np.abs(neighbours - self.values[k]).min(initial=np.inf))
+        condition, distances = float(self.conditions[k]), np.abs(self.values - self.values[k])
+        distances[k] = np.inf
+        distance = float(distances.min())
         ill_conditioned = condition >= 1e-2 * math.sqrt(float(self.moduli[k]) / self.backward_error)
         return ill_conditioned and distance <= 16 * self.backward_error * condition
 
@@ -335,6 +336,29 @@ class _Spectrum:
         if refine:
             value, u, v = refined_eigenpair(self.matrix, value, u, v)
         return _modulus_gradient(value, u, v)
+
+
+def _decomposed(matrix: Array) -> tuple[Array, Array, Array]:
+    """Eigenvalues, left and right eigenvectors (a column each) of a real matrix, complex128.
+
+    LAPACK's own routine: at ten rows ``scipy.linalg.eig`` takes as long again around it.
+    """
+    n = len(matrix)
+    lapack: Any = scipy.linalg.lapack
+    workspace, _ = lapack.dgeev_lwork(n)
+    real, imaginary, left, right, unconverged = lapack.dgeev(matrix, lwork=int(workspace))
+    if unconverged:
+        raise np.linalg.LinAlgError(f"{unconverged} eigenvalues of a {n} x {n} matrix did not converge.")
+    return real + 1j * imaginary, _complex_columns(left, imaginary), _complex_columns(right, imaginary)
+
+
+def _complex_columns(vectors: Array, imaginary: Array) -> Array:
+    """LAPACK's real form: of a pair, real and imaginary part of the vector whose eigenvalue has a positive one."""
+    columns = vectors.astype(np.complex128)
+    upper = np.flatnonzero(imaginary > 0.0)
+    columns[:, upper] += 1j * vectors[:, upper + 1]
+    columns[:, upper + 1] = columns[:, upper].conj()
+    return columns
 
 
 def _modulus_gradient(value: Any, right: Array, left: Array) -> Array:

@@ -41,14 +41,17 @@ def refined_eigenpair(matrix: Array, value: complex, right: Array, left: Array) 
     bordered = np.zeros((n + 1, n + 1), right.dtype)
     bordered[:n, :n] = matrix - value * np.eye(n)
     bordered[:n, n], bordered[n, :n] = -right, right.conj()
-    routines: Any = scipy.linalg.get_lapack_funcs(("getrf", "getrs"), (bordered,))
-    factorise, solve = routines
+    lapack: Any = scipy.linalg.lapack
+    real = np.isrealobj(right)
+    factorise, solve = (lapack.dgetrf, lapack.dgetrs) if real else (lapack.zgetrf, lapack.zgetrs)
     lu, pivots, singular = factorise(bordered)
     if singular:  # a multiple eigenvalue after all: there is no one pair to correct
         return value, right, left
 
+    right_side = np.zeros(n + 1, bordered.dtype)
+
     def correction(residual: Array, trans: int) -> Array:
-        right_side = np.append(-residual, 0).astype(bordered.dtype)
+        right_side[:n] = -residual
         solution: Array = solve(lu, pivots, right_side, trans=trans)[0]
         return solution
 

@@ -116,7 +116,8 @@ def tracked_leader(matrix: Array, start: Array) -> Tracked | None:
     # A useless start may overflow or be singular; every comparison below refuses what is not a number.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         try:
-            return _attempted(matrix, start)
+            # How an array lies in memory decides which routine of a library multiplies it, and so the last bits.
+            return _attempted(np.ascontiguousarray(matrix), np.ascontiguousarray(start))
         except np.linalg.LinAlgError:
             return None
 

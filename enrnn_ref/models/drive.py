@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+import itertools
 
 from enrnn_ref.arrays import Array, Arrays
 from enrnn_ref.backends.base import Backend
@@ -49,8 +49,12 @@ class Drive:
     def pullback(self, engine: Backend, params: Arrays, dz: Array, driven: tuple[int, ...]) -> Array:
         """dx_t = Uᵀ da_t [BP-6]."""
         parts = at_gates(dz, driven, self._size)
-        weights = np.split(params["input"], np.cumsum([part.shape[2] for part in parts])[:-1])
-        dx = engine.affine(parts[0], weights[0].T, None)
-        for da, rows in zip(parts[1:], weights[1:], strict=True):
-            engine.add(dx, engine.affine(da, rows.T, None))
+        ends = itertools.accumulate(part.shape[2] for part in parts)
+        terms = (
+            engine.affine(da, params["input"][end - da.shape[2] : end].T, None)
+            for da, end in zip(parts, ends, strict=True)
+        )
+        dx = next(terms)
+        for term in terms:
+            engine.add(dx, term)
         return dx

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -579,7 +580,7 @@ class Recurrence(Model):
 
     def _theta_dict(self, theta: Array) -> Arrays:
         """Rows (C, n) of gradients under the names of the cell's parameters."""
-        ends = np.cumsum(list(self.cell.parameters.values()), dtype=int)
+        ends = itertools.accumulate(self.cell.parameters.values())
         return {
             name: theta[end - rows : end].reshape(self.shapes[name])
             for (name, rows), end in zip(self.cell.parameters.items(), ends, strict=True)
