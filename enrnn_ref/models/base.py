@@ -125,14 +125,13 @@ class Model(ABC):
         checked = array_dict("params", params, self.shapes, longdouble=longdouble and self.longdouble)
         return {key: array.copy() for key, array in checked.items()}
 
-    def _fetched_params(self, engine: Backend, params: Mapping[str, Array]) -> tuple[Arrays, Door]:
-        """Copies of the parameters on the host, and the side from which they come."""
+    def _given_params(self, engine: Backend, params: Mapping[str, Array]) -> tuple[Arrays, Door]:
+        """Copies of the parameters on the side where they lie, and that side."""
         require_keys("params", params, self.shapes)
         home = Door.of(engine, next(iter(params.values())))
-        if home.device:
-            there = array_dict("params", params, self.shapes, adopt=home.adopt)
-            params = {key: home.fetch(array) for key, array in there.items()}
-        return self._checked_params(params, longdouble=engine.longdouble), home
+        longdouble = engine.longdouble and self.longdouble
+        checked = array_dict("params", params, self.shapes, longdouble=longdouble, adopt=home.adopt)
+        return {key: home.copied(array) for key, array in checked.items()}, home
 
     def _checked_input(
         self, engine: Backend, x: Array, state: Mapping[str, Array] | None, dtype: np.dtype[Any]

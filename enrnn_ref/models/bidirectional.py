@@ -90,6 +90,7 @@ class Bidirectional(Composition):
         The state of the backward model is what it holds before x_T and, finally, after x_1. ``run.h`` is None.
         """
         engine, checked, home, door, x, start, known = self._given(params, x, state, buffers, backend)
+        weights = self._weights(home, checked)
         runs = {
             name: part.forward(
                 taken(checked, name),
@@ -104,23 +105,23 @@ class Bidirectional(Composition):
         }
         features = self._features(engine, {name: run.y for name, run in runs.items()})
         return Run(
-            door.give(self._readout.apply(engine, checked, features)),
+            door.give(self._readout.apply(engine, weights, features)),
             None,
             door.give_all(joined({name: run.state for name, run in runs.items()})),
             joined({name: run.buffers for name, run in runs.items()}),
             next((run.degeneracy for run in runs.values() if run.degeneracy is not None), None),
             backend,
             self,
-            _Tape(home, door, runs, checked, x, features) if keep else None,
+            _Tape(home, door, runs, weights, x, features) if keep else None,
         )
 
     def backward(self, run: Run, dy: Array, dstate: Mapping[str, Array] | None = None) -> Gradients:
         """Each direction's own backward pass; the two gradients of x add up [CO-14]."""
-        home, door, runs, params, x, features = self._own_tape(run)
+        home, door, runs, weights, x, features = self._own_tape(run)
         engine = backends.get(run.backend)
         dy = door.take(self._like("dy", dy, "run.y", run.y, door))
         dfinal = door.take_all(self._checked_state("dstate", dstate, door, x))
-        readout, dfeatures = self._readout.pullback(engine, params, features, dy)
+        readout, dfeatures = self._readout.pullback(engine, weights, features, dy)
         steps = {name: part.y for name, part in runs.items()}
         grads = {
             name: part.backward(runs[name], cotangent, taken(dfinal, name))
@@ -131,9 +132,9 @@ class Bidirectional(Composition):
         dx = _in_order(engine, "backward", grads["backward"].x)
         engine.add(dx, grads["forward"].x)
         found = joined({name: gradient.params for name, gradient in grads.items()})
-        found |= {name: engine.give(total).astype(dy.dtype) for name, total in readout.items()}
+        found |= home.give_all({name: engine.rounded(total, dy.dtype) for name, total in readout.items()})
         return Gradients(
-            {key: home.bring(found[key]) for key in self.shapes},
+            {key: found[key] for key in self.shapes},
             door.give(dx),
             door.give_all(joined({name: gradient.state for name, gradient in grads.items()})),
         )
@@ -151,7 +152,7 @@ class Bidirectional(Composition):
         backend: str = "cpu",
     ) -> Tangent:
         """Derivatives of both directions, joined as their values are."""
-        engine, checked, _, door, x, start, known = self._given(params, x, state, buffers, backend)
+        engine, checked, home, door, x, start, known = self._given(params, x, state, buffers, backend)
         given = self._checked_direction(dparams, x, longdouble=engine.longdouble)
         dstart = door.take_all(self._checked_state("dstate", dstate, door, x))
         dx = engine.zeros(x.shape, x.dtype) if dx is None else door.take(self._like("dx", dx, "x", x, door))
@@ -166,9 +167,11 @@ class Bidirectional(Composition):
             )  # fmt: skip
             values[name] = part.forward(own, ordered, own_start, keep=False, **settings).y
             derivatives[name], final[name] = tangent.y, tangent.state
-        direction = {key: given.get(key, np.zeros(shape, x.dtype)) for key, shape in self._readout.shapes.items()}
+        direction = {
+            key: engine.take(given.get(key, np.zeros(shape, x.dtype))) for key, shape in self._readout.shapes.items()
+        }
         features, along = (self._features(engine, outputs) for outputs in (values, derivatives))
-        dy = self._readout.tangent(engine, checked, direction, features, along)
+        dy = self._readout.tangent(engine, self._weights(home, checked), direction, features, along)
         return Tangent(door.give(dy), door.give_all(joined(final)))
 
     def _given(
@@ -179,12 +182,16 @@ class Bidirectional(Composition):
         buffers: Mapping[str, Array] | None,
         backend: str,
     ) -> tuple[Backend, Arrays, Door, Door, Array, Arrays | None, Arrays]:
-        """The arguments, checked: the parameters on the host and where they lie, x and state where they are needed."""
+        """The arguments, checked: the parameters where they lie, x and state where they are needed."""
         engine = backends.get(backend)
-        checked, home = self._fetched_params(engine, params)
+        checked, home = self._given_params(engine, params)
         door, x, start = self._checked_input(engine, x, state, next(iter(checked.values())).dtype)
         start = None if start is None else door.take_all(start)
         return engine, checked, home, door, door.take(x), start, self._checked_buffers(buffers)
+
+    def _weights(self, home: Door, params: Arrays) -> Arrays:
+        """The readout's parameters, where the backend computes."""
+        return home.take_all({name: params[name] for name in self._readout.shapes})
 
     def _features(self, engine: Backend, outputs: Mapping[str, Array]) -> Array:
         """[CO-12], or [CO-13], from the outputs of both directions, each in the order in which it was read."""
@@ -204,12 +211,12 @@ class Bidirectional(Composition):
 
 
 class _Tape(NamedTuple):
-    """What backward needs: where parameters and x lie, both runs, host parameters, x, and the readout's input."""
+    """What backward needs: where parameters and x lie, both runs, the readout's weights, x, and what it read."""
 
     home: Door
     door: Door
     runs: dict[str, Run]
-    params: Arrays
+    weights: Arrays
     x: Array
     features: Array
 

@@ -35,7 +35,11 @@ class Door(NamedTuple):
 
     def show(self, array: Array) -> Array:
         """As :meth:`give`, what is part of a tape: on a device a copy, for nothing there can be made read-only."""
-        return self.engine.joined([array]) if self.device else self.engine.give(array)
+        return self.copied(array) if self.device else self.engine.give(array)
+
+    def copied(self, array: Array) -> Array:
+        """A copy on this side."""
+        return self.engine.joined([array]) if self.device else array.copy()
 
     def fetch(self, array: Array) -> Array:
         """From this side to the host."""

@@ -34,9 +34,8 @@ class Drive:
         elif a is not z:
             engine.copy(z, a)
         if self._recurrent_bias:
-            bias = engine.take(params["recurrent_bias"])
             for k, g in enumerate(cell.recurrent):
-                engine.add(z[..., g * n : (g + 1) * n], bias[k * n : (k + 1) * n])
+                engine.add(z[..., g * n : (g + 1) * n], params["recurrent_bias"][k * n : (k + 1) * n])
         return z
 
     def add_sums(self, engine: Backend, sums: Sums, dz: Array, driven: tuple[int, ...], x: Array) -> None:
@@ -51,7 +50,7 @@ class Drive:
         parts = at_gates(dz, driven, self._size)
         ends = itertools.accumulate(part.shape[2] for part in parts)
         terms = (
-            engine.affine(da, params["input"][end - da.shape[2] : end].T, None)
+            engine.affine(da, engine.transposed(params["input"][end - da.shape[2] : end]), None)
             for da, end in zip(parts, ends, strict=True)
         )
         dx = next(terms)

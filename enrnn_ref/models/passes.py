@@ -40,9 +40,9 @@ class Pass(NamedTuple):
 
 
 class Point(NamedTuple):
-    """Where a pass is taken, or a direction from there: parameters, what a step multiplies by, input, named states."""
+    """Where a pass is taken, or a direction from there: weights, what a step multiplies by, input, named states."""
 
-    params: Arrays
+    weights: Arrays
     step: Step
     x: Array
     start: Arrays
@@ -64,12 +64,14 @@ class Share(NamedTuple):
 class Tape:
     """What the backward pass needs of the forward pass.
 
-    ``home`` is where the parameters lie, ``door`` where x does; here ``params`` are the host's, and x is the engine's.
+    ``home`` is where the parameters lie, as ``value`` does, and ``door`` where x does; here x and ``weights``, the
+    parameters other than those of R, are the engine's.
     """
 
     home: Door
     door: Door
-    params: Arrays
+    weights: Arrays
+    step: Step
     x: Array
     value: Value
     passes: list[Pass]

@@ -251,12 +251,13 @@ class Recurrence(Model):
         """
         engine = backends.get(backend)
         require_keep(keep, checkpoint_every)
-        params, home = self._fetched_params(engine, params)
-        door, x, given = self._checked_input(engine, x, state, params["input"].dtype)
-        value = self.parametrization.evaluate(self._raw(params), buffers)
+        own, home = self._given_params(engine, params)
+        door, x, given = self._checked_input(engine, x, state, own["input"].dtype)
+        value = self.parametrization.evaluate(self._raw(own), buffers)
         time, batch, _ = x.shape
-        start = self._start(engine, params, batch) if given is None else door.take_all(given)
-        at = Point(params, self._step(params, value.matrix), door.take(x), start)
+        weights = home.take_all(self._without_raw(own))
+        start = self._start(engine, weights, batch) if given is None else door.take_all(given)
+        at = Point(weights, self._step(engine, weights, home.take(value.matrix)), door.take(x), start)
         h = engine.empty((time + 1, batch, self.width), x.dtype) if keep and checkpoint_every is None else None
         if h is not None and self.readout == "all" and self.output_size is None:
             y, apart, shown = h[1:], None, door.show
@@ -270,7 +271,7 @@ class Recurrence(Model):
         passes = engine.each(work, engine.shares(batch, self._multiply_adds(x)))
         final = joined_states(engine, [part.final for part in passes])
         learned = self.initial_state and given is None
-        tape = Tape(home, door, params, at.x, value, passes, learned) if keep else None
+        tape = Tape(home, door, weights, at.step, at.x, value, passes, learned) if keep else None
         result = shown(y) if self.output_size is not None else read_only(shown(y))
         seen = None if h is None else functools.partial(states_shown, door, h)
         return Run(result, seen, door.give_all(final), value.buffers, value.degeneracy, engine.name, self, tape)
@@ -306,13 +307,13 @@ class Recurrence(Model):
         """
         tape: Tape = self._own_tape(run)
         engine = backends.get(run.backend)
-        params, x, door = tape.params, tape.x, tape.door
+        x, door, home = tape.x, tape.door, tape.home
         dy = door.take(self._like("dy", dy, "run.y", run.y, door))
         named = door.take_all(self._checked_state("dstate", dstate, door, x))
-        step, dx = self._step(params, tape.value.matrix), engine.empty(x.shape, x.dtype)
+        dx = engine.empty(x.shape, x.dtype)
 
         def work(engine: Backend, part: Pass) -> Share:
-            return self._backward(engine, step, tape, part, dy, named, dx)
+            return self._backward(engine, tape, part, dy, named, dx)
 
         shares = engine.each(work, tape.passes)
         sums, initial = Sums(engine), joined_states(engine, [share.initial for share in shares])
@@ -322,12 +323,11 @@ class Recurrence(Model):
             h = initial[self._layout.output]
             learned = engine.total(h.reshape(1, *h.shape))  # [CO-9]
             sums.add("initial_state", learned if tape.learned_start else engine.zeros(learned.shape, learned.dtype))
-        totals = sums.astype(x.dtype)
-        draw = self.parametrization.pullback(tape.value, totals.pop("matrix"))
+        totals = sums.rounded(x.dtype)
+        draw = self.parametrization.pullback(tape.value, home.give(totals.pop("matrix")))
         grads = {self._names[raw]: gradient for raw, gradient in draw.items()}
-        grads |= self._theta_dict(totals.pop("theta")) | totals
-        own = {key: tape.home.bring(grads[key]) for key in self.shapes}
-        return Gradients(own, door.give(dx), door.give_all(initial))
+        grads |= home.give_all(self._theta_dict(totals.pop("theta")) | totals)
+        return Gradients({key: grads[key] for key in self.shapes}, door.give(dx), door.give_all(initial))
 
     @single_threaded_blas()
     def tangent(
@@ -345,30 +345,34 @@ class Recurrence(Model):
         """Forward mode: derivatives of y and of the final state along a direction [TA-1], [TA-2], [TA-4].
 
         ``dparams``, ``dx`` and ``dstate`` are the direction, with the keys and shapes of ``params``, ``x`` and
-        ``state``; what is missing counts as zero. ``dparams`` is always the host's, ``dx`` and ``dstate`` lie where x
-        does. The other arguments and the errors are those of ``forward``, with DegenerateEigenvalueError where the
-        leading eigenvalue has no derivative.
+        ``state``; what is missing counts as zero. ``dparams`` is always the host's, where R is computed for a
+        tangent; ``dx`` and ``dstate`` lie where x does. The other arguments and the errors are those of ``forward``,
+        with DegenerateEigenvalueError where the leading eigenvalue has no derivative.
         """
         engine = backends.get(backend)
-        params, _ = self._fetched_params(engine, params)
-        door, x, start = self._checked_input(engine, x, state, params["input"].dtype)
+        own, home = self._given_params(engine, params)
+        own = {key: home.fetch(array) for key, array in own.items()}
+        door, x, start = self._checked_input(engine, x, state, own["input"].dtype)
         batch, dtype = x.shape[1], x.dtype
         given = self._checked_direction(dparams, x, longdouble=engine.longdouble)
         direction = {key: given.get(key, np.zeros(shape, dtype)) for key, shape in self.shapes.items()}
+        weights, dweights = (
+            {key: engine.take(array) for key, array in self._without_raw(each).items()} for each in (own, direction)
+        )
         dstart = door.take_all(self._checked_state("dstate", dstate, door, x))
         dx = engine.zeros(x.shape, dtype) if dx is None else door.take(self._like("dx", dx, "x", x, door))
         if start is None:
-            start = self._start(engine, params, batch)
+            start = self._start(engine, weights, batch)
             if self.initial_state and self._layout.output not in dstart:
-                dstart = dstart | self._start(engine, direction, batch)
+                dstart = dstart | self._start(engine, dweights, batch)
         else:
             start = door.take_all(start)
 
-        value = self.parametrization.evaluate(self._raw(params), buffers)
+        value = self.parametrization.evaluate(self._raw(own), buffers)
         draw = {raw: given[name] for raw, name in self._names.items() if name in given}
         dmatrix = self.parametrization.tangent(value, draw)
-        point = Point(params, self._step(params, value.matrix), door.take(x), start)
-        along = Point(direction, self._step(direction, dmatrix), dx, dstart)
+        point = Point(weights, self._step(engine, weights, engine.take(value.matrix)), door.take(x), start)
+        along = Point(dweights, self._step(engine, dweights, engine.take(dmatrix)), dx, dstart)
 
         def work(engine: Backend, sequences: slice) -> Tangent:
             return self._tangent(engine, point.of(sequences), along.of(sequences))
@@ -390,12 +394,12 @@ class Recurrence(Model):
         checkpoint_every: int | None,
     ) -> Pass:
         """Fills its sequences of ``y`` and ``h``; without ``h`` the states are not kept, or only some of them."""
-        params, step, x, named = at.of(sequences)
+        weights, step, x, named = at.of(sequences)
         kept = []
         for times in self._segments(x, keep, checkpoint_every):
             shown = y[times, sequences] if y is not None and self.readout == "all" else None
             within = None if h is None else (h, sequences.start)
-            held = self._run(engine, params, step, x[times], named, shown, within)
+            held = self._run(engine, weights, step, x[times], named, shown, within)
             if keep:
                 # Copies: the caller may change his state before backward.
                 before = {} if h is not None else joined_states(engine, [named])
@@ -403,32 +407,30 @@ class Recurrence(Model):
             named = self._final(engine, held)
         if y is not None and self.readout == "last":
             last = named[self._layout.output]
-            engine.copy(y[sequences], self._readout.apply(engine, params, last.reshape(1, *last.shape)))
+            engine.copy(y[sequences], self._readout.apply(engine, weights, last.reshape(1, *last.shape)))
         return Pass(sequences, named, kept)
 
-    def _backward(
-        self, engine: Backend, step: Step, tape: Tape, part: Pass, dy: Array, dstate: Arrays, dx: Array
-    ) -> Share:
+    def _backward(self, engine: Backend, tape: Tape, part: Pass, dy: Array, dstate: Arrays, dx: Array) -> Share:
         """Fills its sequences of ``dx``."""
         x, dx = tape.x[:, part.sequences], dx[:, part.sequences]
         dy = dy[:, part.sequences] if self.readout == "all" else dy[part.sequences]
-        params, sums, named = tape.params, Sums(engine), of_sequences(dstate, part.sequences)
+        weights, step, sums, named = tape.weights, tape.step, Sums(engine), of_sequences(dstate, part.sequences)
         arriving, at_filter = self._layout.stack(engine, named, x.shape[1], x.dtype), None
         if self.filter is not None:
             at_filter = self._filter_layout.stack(engine, named, x.shape[1], x.dtype)
         for segment in reversed(part.segments):
             first = segment.times.start
-            held = segment.held or self._run(engine, params, step, x[segment.times], segment.start)
+            held = segment.held or self._run(engine, weights, step, x[segment.times], segment.start)
             for inner in reversed(
                 self._blocks(engine, held.sequence)
             ):  # [BP-12]: dz of a block is used up while in the cache
                 times, stretch = slice(first + inner.start, first + inner.stop), held.sequence.between(inner)
                 dh = None
                 if self.readout == "all":
-                    found, dh = self._readout.pullback(engine, params, stretch.states.h[1:], dy[times])  # [BP-7]
+                    found, dh = self._readout.pullback(engine, weights, stretch.states.h[1:], dy[times])  # [BP-7]
                     sums.add_all(found)
                 elif times.stop == len(x):
-                    found, dlast = self._readout.pullback(engine, params, stretch.states.h[-1:], dy)
+                    found, dlast = self._readout.pullback(engine, weights, stretch.states.h[-1:], dy)
                     sums.add_all(found)
                     engine.add(arriving.h, dlast[0])
                 back = engine.backward(self.cell, step, stretch, dh, arriving)
@@ -438,11 +440,11 @@ class Recurrence(Model):
                 if self.filter is not None and at_filter is not None and held.filtered is not None:
                     da = engine.joined(at_gates(dz, driven, self.hidden_size), axis=2)
                     through = engine.backward(
-                        self.filter, self._filter_step(x.dtype), held.filtered.between(inner), da, at_filter
+                        self.filter, self._filter_step(engine, x.dtype), held.filtered.between(inner), da, at_filter
                     )  # [CO-8]
                     at_filter, dz, driven = through.dinitial, through.dz, tuple(range(len(driven)))
                 self._drive.add_sums(engine, sums, dz, driven, x[times])
-                engine.copy(dx[times], self._drive.pullback(engine, params, dz, driven))
+                engine.copy(dx[times], self._drive.pullback(engine, weights, dz, driven))
         initial = self._layout.name(engine, arriving)
         if at_filter is not None:
             initial |= self._filter_layout.name(engine, at_filter)
@@ -450,24 +452,25 @@ class Recurrence(Model):
 
     def _tangent(self, engine: Backend, at: Point, along: Point) -> Tangent:
         batch, dtype = at.x.shape[1], at.x.dtype
-        u = self._drive.affine(engine, at.params, at.x)
-        du = self._drive.affine(engine, along.params, at.x)
-        engine.add(du, engine.affine(along.x, at.params["input"], None))
+        u = self._drive.affine(engine, at.weights, at.x)
+        du = self._drive.affine(engine, along.weights, at.x)
+        engine.add(du, engine.affine(along.x, at.weights["input"], None))
         final: Arrays = {}
         if self.filter is not None:
-            no_matrix = self._filter_step(dtype)
+            no_matrix = self._filter_step(engine, dtype)
             initial, dinitial = (self._filter_layout.stack(engine, point.start, batch, dtype) for point in (at, along))
             filtered, dfiltered = engine.tangent(self.filter, no_matrix, u, initial, no_matrix, du, dinitial)
             u, du = filtered.h[1:], dfiltered.h[1:]
             final = self._filter_layout.name(engine, States(*(part[-1] for part in dfiltered)))
         form = (*at.x.shape[:2], self.cell.gates * self.hidden_size)
-        z = self._drive.spread(engine, u, at.params, engine.empty(form, dtype))
-        dz = self._drive.spread(engine, du, along.params, engine.empty(form, dtype))
+        z = self._drive.spread(engine, u, at.weights, engine.empty(form, dtype))
+        dz = self._drive.spread(engine, du, along.weights, engine.empty(form, dtype))
         states, dstates = engine.tangent(
             self.cell, at.step, z, self._layout.stack(engine, at.start, batch, dtype),
             along.step, dz, self._layout.stack(engine, along.start, batch, dtype),
         )  # fmt: skip
-        dy = self._readout.tangent(engine, at.params, along.params, self._features(states.h), self._features(dstates.h))
+        features = (self._features(part.h) for part in (states, dstates))
+        dy = self._readout.tangent(engine, at.weights, along.weights, *features)
         return Tangent(dy, self._layout.name(engine, States(*(part[-1] for part in dstates))) | final)
 
     # The pieces of a pass.
@@ -494,7 +497,7 @@ class Recurrence(Model):
     def _run(
         self,
         engine: Backend,
-        params: Arrays,
+        weights: Arrays,
         step: Step,
         x: Array,
         named: Arrays,
@@ -516,15 +519,15 @@ class Recurrence(Model):
             part = sequence.between(times)
             if self.filter is not None and filtered is not None:
                 driven = filtered.between(times)
-                self._drive.affine(engine, params, x[times], driven.z)
-                engine.forward(self.filter, self._filter_step(x.dtype), driven)  # [CO-4]
-                self._drive.spread(engine, driven.states.h[1:], params, part.z)
+                self._drive.affine(engine, weights, x[times], driven.z)
+                engine.forward(self.filter, self._filter_step(engine, x.dtype), driven)  # [CO-4]
+                self._drive.spread(engine, driven.states.h[1:], weights, part.z)
             else:
                 out = part.z if self._drive.takes_all_gates else None
-                self._drive.spread(engine, self._drive.affine(engine, params, x[times], out), params, part.z)
+                self._drive.spread(engine, self._drive.affine(engine, weights, x[times], out), weights, part.z)
             engine.forward(self.cell, step, part)
             if y is not None:
-                engine.copy(y[times], self._readout.apply(engine, params, part.states.h[1:]))
+                engine.copy(y[times], self._readout.apply(engine, weights, part.states.h[1:]))
         return Held(sequence, filtered)
 
     def _final(self, engine: Backend, held: Held) -> Arrays:
@@ -534,11 +537,14 @@ class Recurrence(Model):
             final |= self._filter_layout.name(engine, States(*(part[-1] for part in held.filtered.states)))
         return final
 
-    def _start(self, engine: Backend, params: Arrays, batch: int) -> Arrays:
+    def _start(self, engine: Backend, weights: Arrays, batch: int) -> Arrays:
         """The state of a run that is given none; what is missing is zero."""
         if not self.initial_state:
             return {}
-        return {self._layout.output: engine.take(np.tile(params["initial_state"], (batch, 1)))}
+        learned = weights["initial_state"]
+        start = engine.zeros((batch, self.width), learned.dtype)
+        engine.add(start, learned)
+        return {self._layout.output: start}
 
     def _features(self, h: Array) -> Array:
         """What the readout sees of h (T+1, B, W)."""
@@ -568,23 +574,28 @@ class Recurrence(Model):
             engine.copy(total[rows, columns], product)
         return total
 
-    def _step(self, params: Arrays, matrix: Array) -> Step:
-        rows = [params[name].reshape(-1, self.hidden_size) for name in self.cell.parameters]
-        theta = np.concatenate(rows) if rows else np.empty((0, self.hidden_size), matrix.dtype)
-        return Step(matrix, theta, self.parametrization.support, params.get("projection"))
+    def _step(self, engine: Backend, weights: Arrays, matrix: Array) -> Step:
+        rows = [weights[name].reshape(count, self.hidden_size) for name, count in self.cell.parameters.items()]
+        theta = engine.joined(rows) if rows else engine.empty((0, self.hidden_size), matrix.dtype)
+        return Step(matrix, theta, self.parametrization.support, weights.get("projection"))
 
-    def _filter_step(self, dtype: np.dtype[Any]) -> Step:
+    def _filter_step(self, engine: Backend, dtype: np.dtype[Any]) -> Step:
         """A filter has no matrix and no parameters."""
         channels = self._filter_layout.width
-        return Step(np.empty((0, channels), dtype), np.empty((0, channels), dtype), ())
+        return Step(engine.empty((0, channels), dtype), engine.empty((0, channels), dtype), ())
 
     def _theta_dict(self, theta: Array) -> Arrays:
         """Rows (C, n) of gradients under the names of the cell's parameters."""
         ends = itertools.accumulate(self.cell.parameters.values())
         return {
-            name: theta[end - rows : end].reshape(self.shapes[name])
+            name: theta[end - rows : end].reshape(*self.shapes[name])
             for (name, rows), end in zip(self.cell.parameters.items(), ends, strict=True)
         }
+
+    def _without_raw(self, params: Arrays) -> Arrays:
+        """What is not the parametrization's: the weights of the passes."""
+        raw = self._names.values()
+        return {name: array for name, array in params.items() if name not in raw}
 
     def _raw(self, params: Arrays) -> Arrays:
         """The parametrization's arrays under their own names."""

@@ -64,7 +64,7 @@ class Stacked(Composition):
         ``run.h`` is that of the last layer; ``run.degeneracy`` the first that a layer has.
         """
         engine = backends.get(backend)
-        checked, home = self._fetched_params(engine, params)
+        checked, _ = self._given_params(engine, params)
         door, x, start = self._checked_input(engine, x, state, next(iter(checked.values())).dtype)
         start = None if start is None else door.take_all(start)
         known, y = self._checked_buffers(buffers), door.take(x)  # the layers leave their outputs where they compute
@@ -89,21 +89,20 @@ class Stacked(Composition):
             next((run.degeneracy for run in runs.values() if run.degeneracy is not None), None),
             backend,
             self,
-            _Tape(home, door, runs, x) if keep else None,
+            _Tape(door, runs, x) if keep else None,
         )
 
     def backward(self, run: Run, dy: Array, dstate: Mapping[str, Array] | None = None) -> Gradients:
         """From the last layer to the first: dL/dx of a layer is dL/dy of the one below [CO-11]."""
-        home, door, runs, x = self._own_tape(run)
+        door, runs, x = self._own_tape(run)
         dy = door.take(self._like("dy", dy, "run.y", run.y, door))
         dfinal = door.take_all(self._checked_state("dstate", dstate, door, x))
         grads: dict[str, Gradients] = {}
         for name, layer in reversed(self.parts.items()):
             grads[name] = layer.backward(runs[name], dy, taken(dfinal, name))
             dy = grads[name].x
-        found = joined({name: grads[name].params for name in self.parts})
         return Gradients(
-            {name: home.bring(gradient) for name, gradient in found.items()},
+            joined({name: grads[name].params for name in self.parts}),
             door.give(dy),
             door.give_all(joined({name: grads[name].state for name in self.parts})),
         )
@@ -122,7 +121,7 @@ class Stacked(Composition):
     ) -> Tangent:
         """From the first layer to the last, values and derivatives side by side."""
         engine = backends.get(backend)
-        checked, _ = self._fetched_params(engine, params)
+        checked, _ = self._given_params(engine, params)
         door, x, start = self._checked_input(engine, x, state, next(iter(checked.values())).dtype)
         start = None if start is None else door.take_all(start)
         known = self._checked_buffers(buffers)
@@ -144,9 +143,8 @@ class Stacked(Composition):
 
 
 class _Tape(NamedTuple):
-    """What backward needs: where parameters and x lie, the layers' runs, and x."""
+    """What backward needs: where x lies, the layers' runs, and x."""
 
-    home: Door
     door: Door
     runs: dict[str, Run]
     x: Array

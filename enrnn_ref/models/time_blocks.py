@@ -32,9 +32,9 @@ class Sums:
         for name, term in (terms._sums if isinstance(terms, Sums) else terms).items():
             self.add(name, term)
 
-    def astype(self, dtype: npt.DTypeLike) -> Arrays:
-        """The sums, on the host and rounded once."""
-        return {name: self._engine.give(total).astype(dtype) for name, total in self._sums.items()}
+    def rounded(self, dtype: npt.DTypeLike) -> Arrays:
+        """The sums, rounded once."""
+        return {name: self._engine.rounded(total, dtype) for name, total in self._sums.items()}
 
 
 def time_blocks(length: int, batch: int, step_bytes: int) -> list[slice]:

@@ -165,6 +165,15 @@ def add(target: Any, term: Any) -> None:
     _over_all(target, term, adding=True)
 
 
+def transposed(matrix: Any) -> Any:
+    """A copy of (rows, columns) as (columns, rows)."""
+    (rows, columns), (of_row, of_column) = matrix.shape, matrix.strides
+    found = cuda.device_array((columns, rows), matrix.dtype)
+    if found.size:
+        copy(found, view_of(matrix, 0, (columns, rows), (of_column, of_row)))
+    return found
+
+
 def reverse(target: Any, source: Any) -> None:
     """target = source (T, B, k) from the last time to the first."""
     size = math.prod(source.shape)

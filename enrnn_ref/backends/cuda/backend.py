@@ -1,7 +1,7 @@
 """The CUDA backend: its arrays, and what the passes are called with. What runs on the device is in loops.py.
 
 Arrays lie on the device, where ``take`` brings them, and stay there until they are asked for: a tape from its forward
-pass to its last backward pass. Matrices and weights come from the host; those of a :class:`Step` cross once a pass.
+pass to its last backward pass, with the weights of both.
 """
 
 from __future__ import annotations
@@ -108,10 +108,19 @@ class CudaBackend(Backend):
         return found
 
     @device_errors()
-    def affine(self, x: Any, weight: Array, bias: Array | None, out: Any = None) -> Any:
+    def transposed(self, matrix: Any) -> Any:
+        return DeviceArray(arrays.transposed(matrix.data))
+
+    def rounded(self, array: Any, dtype: npt.DTypeLike) -> Any:
+        found = self.empty(array.shape, dtype)
+        self.copy(found, array)
+        return found
+
+    @device_errors()
+    def affine(self, x: Any, weight: Any, bias: Any | None, out: Any = None) -> Any:
         y = self.empty((*x.shape[:2], len(weight)), x.dtype) if out is None else out
-        offset = arrays.to_device(np.empty(0, x.dtype) if bias is None else bias)
-        loops.affine(y.data, x.data, arrays.to_device(weight[np.newaxis]), offset)
+        offset = self.empty((0,), x.dtype) if bias is None else bias
+        loops.affine(y.data, x.data, weight.reshape(1, *weight.shape).data, offset.data)
         return y
 
     @device_errors()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from enrnn_ref.backends.base import Step, blocks
-from enrnn_ref.backends.cuda.arrays import to_device
+from enrnn_ref.backends.cuda.arrays import to_device, transposed
+from enrnn_ref.backends.cuda.target import cuda
 from enrnn_ref.cells.base import Cell
 
 
@@ -45,15 +47,21 @@ class Operands(NamedTuple):
 
     @classmethod
     def _made(cls, cell: Cell, step: Step) -> Operands:
+        theta: Any = step.theta
         n, width = step.theta.shape[1], step.matrix.shape[1]
-        direct, relay = blocks(cell, step.matrix)
-        projection = np.empty((0, n), step.matrix.dtype) if step.projection is None else step.projection
-        cut = len(cell.recurrent) - cell.relayed
-        places = [gate * n + np.arange(n, dtype=np.int32) for gate in cell.recurrent]
-        none = [np.empty(0, np.int32)]
-        arrays = (
-            step.theta, direct, direct.T, relay, relay.T, projection, projection.T,
-            np.concatenate(places[:cut] or none), np.concatenate(places[cut:] or none),
-            np.array(cell.recurrent[:cut], np.int32), np.arange(width, dtype=np.int32), np.arange(n, dtype=np.int32),
-        )  # fmt: skip
-        return cls(*(to_device(array) for array in arrays))
+        given: list[Any] = [*blocks(cell, step.matrix), step.projection]
+        matrices = [cuda.device_array((0, n), theta.dtype) if part is None else part.data for part in given]
+        both = (each for matrix in matrices for each in (matrix, transposed(matrix)))
+        return cls(theta.data, *both, *_places(cell.recurrent, len(cell.recurrent) - cell.relayed, width, n))
+
+
+@functools.cache
+def _places(recurrent: tuple[int, ...], direct: int, width: int, n: int) -> tuple[Any, ...]:
+    """The index arrays, the same for every pass of a cell; of the recurrent gates so many take R h."""
+    places = [gate * n + np.arange(n, dtype=np.int32) for gate in recurrent]
+    none = [np.empty(0, np.int32)]
+    arrays = (
+        np.concatenate(places[:direct] or none), np.concatenate(places[direct:] or none),
+        np.array(recurrent[:direct], np.int32), np.arange(width, dtype=np.int32), np.arange(n, dtype=np.int32),
+    )  # fmt: skip
+    return tuple(to_device(array) for array in arrays)
