@@ -1,8 +1,8 @@
 """What every backend offers: the time loop forward, backward and as a tangent, and the products over all times.
 
 It offers the arrays too, which lie where it computes: what a model does with one is to look at its ``shape`` and
-``dtype``, to take a slice, to reshape what is contiguous, and to hand it to the backend. Matrices, weights and biases
-are of that kind too.
+``dtype``, to take a slice, to reshape what is contiguous, to copy, convert or transpose it, and to hand it to the
+backend. Matrices, weights and biases are of that kind too.
 
 Arrays are time-major and C-contiguous, all of one dtype, and checked already. n is the number of units, G the cell's
 gates, W the width of the output state h, M the components of the cell's other states, C its pointwise parameters
@@ -162,14 +162,6 @@ class Backend(ABC):
     def joined(self, parts: Sequence[Array], axis: int = 0) -> Array:
         """A new array: the parts one after the other."""
         return np.concatenate(parts, axis)
-
-    def transposed(self, matrix: Array) -> Array:
-        """Rows as columns; a view, where that will do."""
-        return matrix.T
-
-    def rounded(self, array: Array, dtype: npt.DTypeLike) -> Array:
-        """In another dtype; the same array, where it has that."""
-        return array.astype(dtype, copy=False)
 
     def reversed(self, sequence: Array) -> Array:
         """A new array: (T, B, k) from the last time to the first."""

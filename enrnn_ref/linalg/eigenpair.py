@@ -75,7 +75,8 @@ class Eigenpair:
     right, left : ndarray (n,) complex128
         Tu = λu and v*T = λv*, of unit 2-norm.
     gap : float
-        ρ minus the second modulus (the conjugate of λ does not count); infinity where there is no second.
+        ρ minus the second modulus (the conjugate of λ does not count); infinity where there is no second. From a
+        deflation [EN-21] a lower bound of it.
     condition : float
         1 / \\|v*u\\| ≥ 1 [EN-10].
     slope : callable
@@ -215,18 +216,23 @@ def _certain(matrix: Array, found: Tracked, exponent: int) -> Eigenpair | None:
     modulus = abs(found.value)
     condition = 1.0 / abs(complex(np.vdot(found.left, found.right)))
     gap = modulus - found.second
-    norm = float(np.linalg.norm(matrix))
-    backward_error = _EPS * norm
-    # The dense method calls a leader tied within twice the most that rounding moves an eigenvalue by [EN-10], and
-    # defective from a condition of 1e-2 / sqrt(u) on; a factor of ten keeps the two from disagreeing. A pair may be two
-    # real eigenvalues where rounding could have lifted it off the axis.
-    near = 20 * math.sqrt(backward_error * norm)
-    if gap <= near or 0.0 < found.value.imag <= near or condition >= 1e-3 * math.sqrt(modulus / backward_error):
+    if not stands_alone(found.value, gap, condition, float(np.linalg.norm(matrix))):
         return None
     value = complex(math.ldexp(found.value.real, exponent), math.ldexp(found.value.imag, exponent))
     modulus, gap = math.ldexp(modulus, exponent), math.ldexp(gap, exponent)
     slope = functools.partial(_tracked_gradient, found)
     return Eigenpair(value, modulus, found.right, found.left, gap, condition, slope, None, found.basis)
+
+
+def stands_alone(value: complex, gap: float, condition: float, norm: float) -> bool:
+    """Whether a leader of a matrix of this norm is clear of all that the dense method might call degenerate."""
+    backward_error = _EPS * norm
+    # The dense method calls a leader tied within twice the most that rounding moves an eigenvalue by [EN-10], and
+    # defective from a condition of 1e-2 / sqrt(u) on; a factor of ten keeps the two from disagreeing. A pair may be two
+    # real eigenvalues where rounding could have lifted it off the axis.
+    near = 20 * math.sqrt(backward_error * norm)
+    single = condition < 1e-3 * math.sqrt(abs(value) / backward_error)
+    return gap > near and single and not 0.0 < value.imag <= near
 
 
 def _tracked_gradient(found: Tracked) -> Array:

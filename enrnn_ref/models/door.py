@@ -35,19 +35,11 @@ class Door(NamedTuple):
 
     def show(self, array: Array) -> Array:
         """As :meth:`give`, what is part of a tape: on a device a copy, for nothing there can be made read-only."""
-        return self.copied(array) if self.device else self.engine.give(array)
-
-    def copied(self, array: Array) -> Array:
-        """A copy on this side."""
-        return self.engine.joined([array]) if self.device else array.copy()
+        return array.copy() if self.device else self.engine.give(array)
 
     def fetch(self, array: Array) -> Array:
         """From this side to the host."""
         return self.engine.give(array) if self.device else array
-
-    def bring(self, array: Array) -> Array:
-        """From the host to this side."""
-        return self.engine.take(array) if self.device else array
 
     def take_all(self, named: Mapping[str, Array]) -> Arrays:
         return {name: self.take(array) for name, array in named.items()}

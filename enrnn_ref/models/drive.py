@@ -50,7 +50,7 @@ class Drive:
         parts = at_gates(dz, driven, self._size)
         ends = itertools.accumulate(part.shape[2] for part in parts)
         terms = (
-            engine.affine(da, engine.transposed(params["input"][end - da.shape[2] : end]), None)
+            engine.affine(da, params["input"][end - da.shape[2] : end].T, None)
             for da, end in zip(parts, ends, strict=True)
         )
         dx = next(terms)

@@ -56,7 +56,7 @@ class Readout:
         if self.output_size is None:
             return {}, dy
         sums = {"readout": engine.correlate(dy, features), "readout_bias": engine.total(dy)}
-        return sums, engine.affine(dy, engine.transposed(params["readout"]), None)
+        return sums, engine.affine(dy, params["readout"].T, None)
 
     def tangent(self, engine: Backend, params: Arrays, dparams: Arrays, features: Array, dfeatures: Array) -> Array:
         """dy = V df + dV f + dc [TA-4]."""

@@ -34,7 +34,7 @@ class Sums:
 
     def rounded(self, dtype: npt.DTypeLike) -> Arrays:
         """The sums, rounded once."""
-        return {name: self._engine.rounded(total, dtype) for name, total in self._sums.items()}
+        return {name: total.astype(dtype) for name, total in self._sums.items()}
 
 
 def time_blocks(length: int, batch: int, step_bytes: int) -> list[slice]:

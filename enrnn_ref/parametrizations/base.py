@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +22,7 @@ from enrnn_ref.arrays import (
 )
 from enrnn_ref.errors import ForeignRunError, ParameterError
 from enrnn_ref.initializers import generator
+from enrnn_ref.linalg.algebra import Algebra, algebra_of
 from enrnn_ref.linalg.eigenpair import Degeneracy, Eigenpair
 
 
@@ -50,6 +51,13 @@ class Value:
     eigenpair: Eigenpair | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class Fetched(Value):
+    """A value for arrays that lie elsewhere, which the host evaluated: ``origin`` is the host's."""
+
+    origin: Any = None
+
+
 class Parametrization(ABC):
     """A smooth map *free arrays → matrix*. Nothing it returns depends on earlier calls: state lives in buffers.
 
@@ -57,11 +65,18 @@ class Parametrization(ABC):
     over many batches and a difference with respect to x, a state or the readout do not pay for R each time.
 
     The public methods check what they are given and hand it on; a subclass writes the ones with an underscore.
+
+    The free arrays may lie elsewhere, all of them, in arrays that have an algebra of their own (linalg/algebra.py),
+    such as those of the backend ``"cuda"``. Matrix and gradients then lie there too; buffers stay with the host. Such
+    arrays are not looked at, neither by a check nor to see whether they have changed: no value is kept. What is written
+    with the algebra of its arrays (``portable``) computes there. All else is evaluated on the host: arrays are fetched,
+    and results brought back.
     """
 
     shape: tuple[int, int]
     shapes: dict[str, tuple[int, ...]]
     longdouble: ClassVar[bool] = False  # whether it computes in longdouble too, that is, without LAPACK
+    portable: ClassVar[bool] = False  # whether _evaluate, _pullback and _tangent ask for the algebra of their arrays
     _last: tuple[tuple[object, ...], Value] | None = None
 
     def init(self, rng: np.random.Generator, dtype: npt.DTypeLike = np.float64) -> Arrays:
@@ -79,7 +94,7 @@ class Parametrization(ABC):
         Parameters
         ----------
         raw : dict of ndarray
-            Keys and shapes of ``shapes``, all float32 or all float64.
+            Keys and shapes of ``shapes``, all float32 or all float64, all on the host or all elsewhere.
         buffers : dict of ndarray, optional
             ``value.buffers`` of the evaluation before; None means the initial ones.
 
@@ -87,18 +102,27 @@ class Parametrization(ABC):
         ------
         ParameterError, ShapeError, DtypeError, NotFiniteError
             ``raw`` or ``buffers`` is not as described.
+        PlacementError
+            Some of ``raw`` lie on the host and some elsewhere.
         DegenerateEigenvalueError
             The matrix does not exist.
         """
-        checked = array_dict("raw", raw, self.shapes, longdouble=self.longdouble)
+        on, checked = self._free_arrays(raw)
         known = self._buffers(buffers)
+        if on.adopt is not None:
+            return self._evaluate(checked, known) if self.portable else self._evaluate_fetched(on, checked, known)
         content = (*_content(checked), *_content(known))
         last = self._last
         if last is None or last[0] != content:
             value = self._evaluate(checked, known)
-            value.matrix.flags.writeable = False
+            on.seal(value.matrix)
             self._last = last = (content, value)
         return last[1]
+
+    def _evaluate_fetched(self, on: Algebra, raw: Arrays, buffers: Arrays) -> Fetched:
+        origin = self.evaluate(on.fetch_all(raw), buffers)
+        matrix = on.bring(origin.matrix)
+        return Fetched(self, matrix, origin.buffers, origin.degeneracy, origin.eigenpair, origin)
 
     @property
     def support(self) -> tuple[tuple[slice, slice], ...]:
@@ -121,23 +145,32 @@ class Parametrization(ABC):
             The derivative does not exist.
         """
         self._require_own(value)
-        dmatrix = float_array("dmatrix", dmatrix, longdouble=self.longdouble)
+        on = algebra_of(value.matrix)
+        dmatrix = float_array("dmatrix", dmatrix, longdouble=self.longdouble, adopt=on.adopt)
         require_shape("dmatrix", dmatrix, self.shape, "the shape of value.matrix")
         require_dtype("dmatrix", dmatrix, value.matrix.dtype)
+        if isinstance(value, Fetched):
+            return on.bring_all(self.pullback(value.origin, on.fetch(dmatrix)))
         return self._pullback(value, dmatrix)
 
     def tangent(self, value: Value, draw: Mapping[str, Array]) -> Array:
         """Derivative of the matrix along ``draw``; a missing key counts as zero. Errors as those of ``pullback``."""
         self._require_own(value)
-        dtype = value.matrix.dtype
-        return self._tangent(
-            value, array_dict("draw", draw, self.shapes, dtype=dtype, partial=True, longdouble=self.longdouble)
+        on, dtype = algebra_of(value.matrix), value.matrix.dtype
+        given = array_dict(
+            "draw", draw, self.shapes, dtype=dtype, partial=True, longdouble=self.longdouble, adopt=on.adopt
         )
+        if isinstance(value, Fetched):
+            return on.bring(self.tangent(value.origin, on.fetch_all(given)))
+        return self._tangent(value, given)
 
     def violation(self, value: Value) -> float:
         """How far ``value.matrix`` is from the invariant it promises; 0 when it holds."""
         self._require_own(value)
-        return self._violation(value)
+        if isinstance(value, Fetched):
+            return self.violation(value.origin)
+        on = algebra_of(value.matrix)
+        return self._violation(value if on.adopt is None else replace(value, matrix=on.fetch(value.matrix)))
 
     def initial_buffers(self) -> Arrays:
         """The untrained state before the first evaluation."""
@@ -151,16 +184,23 @@ class Parametrization(ABC):
         A map that keeps a base point moves it here, and nowhere else: an evaluation never does. Errors as those of
         ``evaluate``.
         """
-        checked = array_dict("raw", raw, self.shapes, longdouble=self.longdouble)
-        return self._after_update(checked, self._buffers(buffers))
+        on, checked = self._free_arrays(raw)
+        known = self._buffers(buffers)
+        if on.adopt is None or type(self)._after_update is Parametrization._after_update:
+            return self._after_update(checked, known)
+        after, known = self.after_update(on.fetch_all(checked), known)
+        return on.bring_all(after), known
 
     def penalty(self, raw: Mapping[str, Array]) -> tuple[float, Arrays]:
         """The parametrization's own term of the loss and its gradients, a dict with the keys of ``shapes``.
 
         Zero for most. Errors as those of ``evaluate``.
         """
-        checked = array_dict("raw", raw, self.shapes, longdouble=self.longdouble)
-        return self._penalty(checked)
+        on, checked = self._free_arrays(raw)
+        if on.adopt is None or type(self)._penalty is Parametrization._penalty:
+            return self._penalty(checked)
+        value, draw = self.penalty(on.fetch_all(checked))
+        return value, on.bring_all(draw)
 
     @abstractmethod
     def _init(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arrays: ...
@@ -181,7 +221,13 @@ class Parametrization(ABC):
         return raw, buffers
 
     def _penalty(self, raw: Arrays) -> tuple[float, Arrays]:
-        return 0.0, {key: np.zeros_like(array) for key, array in raw.items()}
+        return 0.0, {key: algebra_of(array).zeros(array.shape, array.dtype) for key, array in raw.items()}
+
+    def _free_arrays(self, raw: Mapping[str, Array]) -> tuple[Algebra, Arrays]:
+        """Checked free arrays, and the algebra of the first, in which all must lie."""
+        given: object = raw
+        on = algebra_of(next(iter(given.values()), None) if isinstance(given, Mapping) else None)
+        return on, array_dict("raw", raw, self.shapes, longdouble=self.longdouble, adopt=on.adopt)
 
     def _require_own(self, value: object) -> None:
         if not isinstance(value, Value) or value.source is not self:

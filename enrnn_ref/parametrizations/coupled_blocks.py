@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from enrnn_ref.arrays import Array, Arrays
 from enrnn_ref.initializers import glorot_uniform
+from enrnn_ref.linalg.algebra import algebra_of
 from enrnn_ref.parametrizations.base import Parametrization, Value
 from enrnn_ref.parametrizations.eigenvalue_normalized import EigenvalueNormalized
 from enrnn_ref.parametrizations.scaled_cayley import ScaledCayley
@@ -27,6 +28,8 @@ class CoupledBlocks(Parametrization):
 
     Raw keys ``skew`` (L(L-1)/2,), ``short`` (S, S) and, when ``coupled``, ``coupling`` (L, S).
     """
+
+    portable: ClassVar[bool] = True
 
     def __init__(self, long: ScaledCayley, short: EigenvalueNormalized, *, coupled: bool = True) -> None:
         self.long, self.short = long, short
@@ -57,16 +60,16 @@ class CoupledBlocks(Parametrization):
     def _evaluate(self, raw: Arrays, buffers: Arrays) -> BlockValue:
         long = self.long.evaluate({"skew": raw["skew"]})
         short = self.short.evaluate({"free": raw["short"]}, buffers)
-        coupling = raw.get("coupling", _no_coupling(self.long_size, short.matrix))
-        matrix = self._assemble(long.matrix, coupling, short.matrix)
+        on = algebra_of(short.matrix)
+        matrix = on.block_triangular(long.matrix, raw.get("coupling"), short.matrix)  # [CB-1]
         return BlockValue(self, matrix, short.buffers, short.degeneracy, short.eigenpair, long=long, short=short)
 
     def _pullback(self, value: BlockValue, dmatrix: Array) -> Arrays:
         """Each block of dL/dR goes to its own map; that of the constant zero block is dropped [CB-2]."""
         n = self.long_size
         grads = {
-            "skew": self.long.pullback(value.long, np.ascontiguousarray(dmatrix[:n, :n]))["skew"],
-            "short": self.short.pullback(value.short, np.ascontiguousarray(dmatrix[n:, n:]))["free"],
+            "skew": self.long.pullback(value.long, dmatrix[:n, :n].copy())["skew"],
+            "short": self.short.pullback(value.short, dmatrix[n:, n:].copy())["free"],
         }
         if self.coupled:
             grads["coupling"] = dmatrix[:n, n:].copy()
@@ -76,7 +79,7 @@ class CoupledBlocks(Parametrization):
         """dR = [[dW_L, dW_C], [0, dW_S]] [CB-3]."""
         long = self.long.tangent(value.long, {"skew": draw["skew"]} if "skew" in draw else {})
         short = self.short.tangent(value.short, {"free": draw["short"]} if "short" in draw else {})
-        return self._assemble(long, draw.get("coupling", _no_coupling(self.long_size, short)), short)
+        return algebra_of(short).block_triangular(long, draw.get("coupling"), short)
 
     def _violation(self, value: BlockValue) -> float:
         """The larger violation of the two blocks of R, and any non-zero entry of the zero block."""
@@ -84,12 +87,3 @@ class CoupledBlocks(Parametrization):
         long, short = replace(value.long, matrix=matrix[:n, :n]), replace(value.short, matrix=matrix[n:, n:])
         zero_block = float(np.abs(matrix[n:, :n]).max(initial=0.0))
         return max(self.long.violation(long), self.short.violation(short), zero_block)
-
-    def _assemble(self, long: Array, coupling: Array, short: Array) -> Array:
-        """[[long, coupling], [0, short]] [CB-1]."""
-        zero = np.zeros((len(short), len(long)), short.dtype)
-        return np.block([[long, coupling], [zero, short]])
-
-
-def _no_coupling(long_size: int, short: Array) -> Array:
-    return np.zeros((long_size, len(short)), short.dtype)

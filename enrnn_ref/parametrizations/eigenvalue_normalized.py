@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy
 
-from enrnn_ref.arrays import Array, Arrays, choice, integer, number
+from enrnn_ref.arrays import Array, Arrays, choice, float_array, integer, number
 from enrnn_ref.initializers import cayley_rotations
+from enrnn_ref.linalg.algebra import algebra_of
 from enrnn_ref.linalg.eigenpair import POLICIES, Eigenpair, eigenpair_of, tracked_eigenpair_of
 from enrnn_ref.linalg.tracking import columns
 from enrnn_ref.parametrizations.base import Parametrization, Value
@@ -48,7 +49,8 @@ class EigenvalueNormalized(Parametrization):
         How ρ(T) is computed. "tracked" starts from the step before, which is the buffer ``basis`` (zero before the
         first step, which is dense), and asks the dense method wherever it cannot prove that its pair leads; how often
         is the buffer ``fallbacks`` (an int64 of shape ()). "auto": tracked from size :data:`TRACKED_FROM` on. The
-        result is the same to rounding.
+        result is the same to rounding. On a device "auto" and "tracked" have ρ computed and proved there, without a
+        start, and ask the host as above where the proof fails, which counts as a fallback.
 
     Raises
     ------
@@ -59,6 +61,8 @@ class EigenvalueNormalized(Parametrization):
     -----
     The eigenpair is computed in float64 whatever the dtype of T.
     """
+
+    portable: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -103,7 +107,8 @@ class EigenvalueNormalized(Parametrization):
         free = raw["free"]
         if self.normalize == "never" or free.size == 0:
             return NormalizedValue(self, free.copy(), buffers)
-        pair, buffers = self._leader(free.astype(np.float64), buffers)
+        wide = free.astype(np.float64)
+        pair, buffers = self._leader(wide, buffers)
         if self.normalize == "switch":
             switched = bool(buffers["switched"]) or pair.modulus > 1.0
             buffers = buffers | {"switched": np.array(switched)}
@@ -114,21 +119,29 @@ class EigenvalueNormalized(Parametrization):
             if self.on_degenerate == "raise":
                 raise pair.degeneracy.error()
             return NormalizedValue(self, free.copy(), buffers, pair.degeneracy, pair)  # [EN-12]: nothing to divide by
-        wide = free.astype(np.float64)
         matrix = (wide / divisor).astype(free.dtype)  # [EN-5]
         # A modulus that counts as constant has no radial part to take apart; it may be too small to divide by.
-        unit = np.zeros_like(wide) if pair.constant else wide / pair.modulus
+        unit = algebra_of(wide).zeros(self.shape, np.float64) if pair.constant else wide / pair.modulus
         return NormalizedValue(self, matrix, buffers, pair.degeneracy, pair, divisor, unit)
 
     def _leader(self, free: Array, buffers: Arrays) -> tuple[Eigenpair, Arrays]:
         """The leading eigenpair, and the buffers with what the next step may start from."""
+        on = algebra_of(free)
+        tried = on.certifies and self.eigenpair != "dense"
+        certain = on.certain_leader(free) if tried else None
+        if certain is not None:
+            return certain, buffers
+        if on.adopt is not None:  # nobody has looked at it yet
+            free = float_array("raw['free']", on.fetch(free))
         if not self._tracked:
-            return eigenpair_of(free), buffers
+            pair = eigenpair_of(free)
+            return (replace(pair, fell_back=True) if tried else pair), buffers
         start = buffers["basis"] if buffers["basis"].any() else None
         pair = tracked_eigenpair_of(free, start)
         assert pair.basis is not None
-        fallbacks = np.array(int(buffers["fallbacks"]) + pair.fell_back, np.int64)
-        return pair, buffers | {"basis": pair.basis, "fallbacks": fallbacks}
+        buffers = buffers | {"basis": pair.basis}
+        pair = replace(pair, fell_back=True) if tried else pair
+        return pair, buffers | {"fallbacks": np.array(int(buffers["fallbacks"]) + pair.fell_back, np.int64)}
 
     def _pullback(self, value: NormalizedValue, dmatrix: Array) -> Arrays:
         """dT = (G − ⟨G, W⟩ ∂ρ/∂T) / (ρ + ε) [EN-7], with ∂ρ/∂T = C/ρ [EN-4].
@@ -140,20 +153,20 @@ class EigenvalueNormalized(Parametrization):
             return {"free": dmatrix.copy()}
         slope = self._modulus_gradient(value)
         g = dmatrix.astype(np.float64)
-        radial = np.sum(g * value.unit) * slope
+        radial = algebra_of(g).inner(g, value.unit) * slope
         free = (g - radial + radial * (self.eps / value.divisor)) / value.divisor
         return {"free": free.astype(dmatrix.dtype)}
 
     def _tangent(self, value: NormalizedValue, draw: Arrays) -> Array:
         """dW = (dT − W dρ) / (ρ + ε) [EN-6], with dρ = ⟨∂ρ/∂T, dT⟩ [EN-3]; W taken apart as in the pullback."""
         if "free" not in draw:
-            return np.zeros_like(value.matrix)
+            return algebra_of(value.matrix).zeros(self.shape, value.matrix.dtype)
         if value.divisor is None or value.unit is None:
             return draw["free"].copy()
         slope = self._modulus_gradient(value)
         dt = draw["free"].astype(np.float64)
-        radial = value.unit * np.sum(slope * dt)
-        dw = (dt - radial + radial * (self.eps / value.divisor)) / value.divisor
+        radial = value.unit * algebra_of(dt).inner(slope, dt)
+        dw: Array = (dt - radial + radial * (self.eps / value.divisor)) / value.divisor
         return dw.astype(value.matrix.dtype)
 
     def _violation(self, value: NormalizedValue) -> float:
@@ -169,4 +182,4 @@ class EigenvalueNormalized(Parametrization):
         assert value.eigenpair is not None
         if value.degeneracy is not None and self.on_degenerate == "raise":
             raise value.degeneracy.error()
-        return value.eigenpair.modulus_gradient
+        return algebra_of(value.matrix).bring(value.eigenpair.modulus_gradient)

@@ -11,6 +11,7 @@ from enrnn_ref import initializers
 from enrnn_ref.arrays import Array, Arrays, integer
 from enrnn_ref.errors import OptionError
 from enrnn_ref.initializers import Initializer, glorot_uniform
+from enrnn_ref.linalg.algebra import algebra_of
 from enrnn_ref.parametrizations.base import Parametrization, Value
 
 Law = str | Mapping[str, Any] | Initializer
@@ -39,6 +40,7 @@ class Free(Parametrization):
     """
 
     longdouble: ClassVar[bool] = True
+    portable: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -96,7 +98,9 @@ class Free(Parametrization):
         return {"matrix": dmatrix.copy()}
 
     def _tangent(self, value: Value, draw: Arrays) -> Array:
-        return draw["matrix"].copy() if "matrix" in draw else np.zeros_like(value.matrix)
+        if "matrix" not in draw:
+            return algebra_of(value.matrix).zeros(self.shape, value.matrix.dtype)
+        return draw["matrix"].copy()
 
     def _violation(self, value: Value) -> float:
         """Nothing is promised, so 0."""

@@ -9,11 +9,16 @@ import numpy as np
 from cuda.bindings import nvjitlink
 from numba.cuda import dispatcher
 
+from enrnn_ref.backends.cuda.algebra import add_diagonal, cut_skew, fill_skew
+from enrnn_ref.backends.cuda.arithmetic import OPERATIONS, of_number, of_two
 from enrnn_ref.backends.cuda.arrays import clearing, entrywise, reversing
+from enrnn_ref.backends.cuda.inverse import exchange, invert_tile
+from enrnn_ref.backends.cuda.leader import deflate, orthonormalise, rank_two, scale, take_apart
 from enrnn_ref.backends.cuda.losses import add_entropies, add_squares
 from enrnn_ref.backends.cuda.persistent import persistent_kernels
 from enrnn_ref.backends.cuda.products import add_slices, products, sum_rows
 from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear_rows, keep_rows, step_kernels
+from enrnn_ref.backends.cuda.sums import add_parts, add_products
 from enrnn_ref.backends.cuda.target import cuda
 from enrnn_ref.backends.cuda.units import units_of
 
@@ -92,7 +97,7 @@ def shared_kernels(dtype):
         return numba.types.Array(number, axes, "A")
 
     three, product = array(3), products(kind)
-    return {
+    found = {
         "add_product": (add_product, (three, INTEGER, INDICES, array(2), three, INTEGER, INDICES)),
         "add_rows": (add_rows, (array(2), three, INTEGER)),
         "keep_rows": (keep_rows, (three, array(2), INTEGER)),
@@ -115,6 +120,41 @@ def shared_kernels(dtype):
         "sum_rows": (sum_rows, (three, three, INTEGER)),
         "add_slices of a view": (add_slices, (doubles(2), view(3))),
         "add_slices": (add_slices, (doubles(2), three)),
+        "matrix times a transpose": (product.over_columns, (three, three, view(3), array(1), INTEGER)),
+        "transpose times a matrix": (product.over_columns, (three, view(3), view(3), array(1), INTEGER)),
+        "fill_skew": (fill_skew, (array(2), array(1))),
+        "cut_skew": (cut_skew, (array(1), array(2))),
+        "add_diagonal": (add_diagonal, (array(2), array(1))),
+    }
+    for name in OPERATIONS:
+        found |= {
+            f"{name} a number": (of_number(name, 2), (array(2), array(2), number, INTEGER)),
+            f"{name} an entry": (of_two(name, 2, 0), (array(2), array(2), array(0), INTEGER, INTEGER)),
+            f"{name} a row": (of_two(name, 2, 1), (array(2), array(2), array(1), INTEGER, INTEGER)),
+            f"{name} a matrix": (of_two(name, 2, 2), (array(2), view(2), array(2), INTEGER, INTEGER)),
+        }
+    return found
+
+
+def kernels_of_maps():
+    """Those of the parametrizations, which compute in float64 whatever the dtype."""
+    (one, two), flat = (numba.types.Array(numba.float64, axes, "C") for axes in (1, 2)), numba.float64
+    entry = numba.types.Array(numba.float64, 0, "C")
+    transposed = numba.types.Array(numba.float64, 2, "A")
+    return {
+        "add_products": (add_products, (one, one, one)),
+        "add_parts": (add_parts, (entry, one)),
+        "invert_tile": (invert_tile, (two, two, INTEGER)),
+        "exchange": (exchange, (two, two, two, INTEGER)),
+        "scale": (scale, (one, one, one)),
+        "orthonormalise": (orthonormalise, (two,)),
+        "take_apart": (take_apart, (one, *[two] * 5, one)),
+        "deflate": (deflate, (two, two, one, two, one)),
+        "rank_two": (rank_two, (two, two, *[flat] * 4)),
+        "conversion": (
+            entrywise(2, 2, False),
+            (numba.types.Array(numba.float32, 2, "C"), transposed, INTEGER, INTEGER),
+        ),
     }
 
 

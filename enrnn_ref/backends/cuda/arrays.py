@@ -10,23 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from enrnn_ref.arrays import Array
-from enrnn_ref.backends.cuda.target import (
-    SIMULATED,
-    cuda,
-    device_errors,
-    device_function,
-    interface_of,
-    kernel,
-    view_of,
-)
+from enrnn_ref.backends.cuda.arithmetic import Arithmetic
+from enrnn_ref.backends.cuda.entries import grid_over, place_of
+from enrnn_ref.backends.cuda.target import cuda, device_errors, interface_of, kernel, view_of
 from enrnn_ref.errors import PlacementError
-
-THREADS, BLOCKS = (2, 1) if SIMULATED else (256, 1024)
-"""Of a launch over all entries, at most; each thread takes the entries that many apart."""
+from enrnn_ref.linalg.algebra import Algebra
 
 
-class DeviceArray:
-    """An array in the device's memory: its form, its slices and nothing more, on a device as on the simulator.
+class DeviceArray(Arithmetic):
+    """An array in the device's memory: its form, its slices and its operators, on a device as on the simulator.
 
     Whatever takes ``__cuda_array_interface__`` (CuPy, PyTorch, Numba) takes it without a copy; ``copy_to_host()`` makes
     one of NumPy's.
@@ -111,6 +103,24 @@ class DeviceArray:
             return DeviceArray(cuda.device_array(tuple(shape), self.dtype))
         return DeviceArray(view_of(self.data, first, tuple(shape), tuple(strides)))
 
+    @property
+    def algebra(self) -> Algebra:
+        """What formulas over such arrays are written with beside their operators (linalg/algebra.py)."""
+        from enrnn_ref.backends.cuda.algebra import DEVICE  # noqa: PLC0415 (made of these arrays)
+
+        return DEVICE
+
+    @device_errors()
+    def astype(self, dtype: npt.DTypeLike) -> DeviceArray:
+        """A new contiguous array of another dtype, or of the same."""
+        converted = cuda.device_array(self.shape, dtype)
+        copy(converted, self.data)
+        return DeviceArray(converted)
+
+    def copy(self) -> DeviceArray:
+        """A new contiguous array."""
+        return self.astype(self.dtype)
+
     def reshape(self, *shape: int) -> DeviceArray:
         """A view in another form; of a contiguous array, which nothing has to be copied for."""
         assert self.contiguous
@@ -152,7 +162,7 @@ def clear(target: Any) -> None:
     """target = 0."""
     size = math.prod(target.shape)
     if size:
-        clearing(len(target.shape))[_grid(size), THREADS](target, size)
+        clearing(len(target.shape))[grid_over(size)](target, size)
 
 
 def copy(target: Any, source: Any) -> None:
@@ -165,57 +175,20 @@ def add(target: Any, term: Any) -> None:
     _over_all(target, term, adding=True)
 
 
-def transposed(matrix: Any) -> Any:
-    """A copy of (rows, columns) as (columns, rows)."""
-    (rows, columns), (of_row, of_column) = matrix.shape, matrix.strides
-    found = cuda.device_array((columns, rows), matrix.dtype)
-    if found.size:
-        copy(found, view_of(matrix, 0, (columns, rows), (of_column, of_row)))
-    return found
-
-
 def reverse(target: Any, source: Any) -> None:
     """target = source (T, B, k) from the last time to the first."""
     size = math.prod(source.shape)
-    reversing[_grid(size), THREADS](target, source, size)
+    reversing[grid_over(size)](target, source, size)
 
 
 def _over_all(target: Any, source: Any, *, adding: bool) -> None:
     size, period = math.prod(target.shape), math.prod(source.shape)
     if size:
         work = entrywise(len(target.shape), len(source.shape), adding)
-        work[_grid(size), THREADS](target, source, size, period)
+        work[grid_over(size)](target, source, size, period)
 
 
-def _grid(size: int) -> int:
-    return min(BLOCKS, -(-size // THREADS))
-
-
-@functools.cache
-def _place(axes: int) -> Any:
-    """``place(shape, k)``: where the k-th entry of an array of so many axes, or more, stands, whatever its strides."""
-    if axes < 2:
-
-        @device_function
-        def only(shape: Any, k: int) -> Any:
-            return ()
-
-        @device_function
-        def along(shape: Any, k: int) -> Any:
-            return (k,)
-
-        return along if axes else only
-    last = axes - 1  # numba-cuda's simulator knows no negative index of a shape
-    before = _place(last)
-
-    @device_function
-    def place(shape: Any, k: int) -> Any:
-        return (*before(shape, k // shape[last]), k % shape[last])
-
-    return place
-
-
-_place_3 = _place(3)
+_place_3 = place_of(3)
 
 
 @kernel
@@ -229,7 +202,7 @@ def reversing(target: Any, source: Any, size: int) -> None:
 @functools.cache
 def clearing(axes: int) -> Any:
     """``work(target, size)`` for an array of so many axes."""
-    place = _place(axes)
+    place = place_of(axes)
 
     @kernel
     def work(target: Any, size: int) -> None:
@@ -242,7 +215,7 @@ def clearing(axes: int) -> Any:
 @functools.cache
 def entrywise(axes: int, source_axes: int, adding: bool) -> Any:
     """``work(target, source, size, period)``: the source, of ``period`` entries, begins anew where it ends."""
-    place, origin = _place(axes), _place(source_axes)
+    place, origin = place_of(axes), place_of(source_axes)
 
     @kernel
     def copying(target: Any, source: Any, size: int, period: int) -> None:

@@ -108,19 +108,11 @@ class CudaBackend(Backend):
         return found
 
     @device_errors()
-    def transposed(self, matrix: Any) -> Any:
-        return DeviceArray(arrays.transposed(matrix.data))
-
-    def rounded(self, array: Any, dtype: npt.DTypeLike) -> Any:
-        found = self.empty(array.shape, dtype)
-        self.copy(found, array)
-        return found
-
-    @device_errors()
     def affine(self, x: Any, weight: Any, bias: Any | None, out: Any = None) -> Any:
         y = self.empty((*x.shape[:2], len(weight)), x.dtype) if out is None else out
+        rows = weight if weight.contiguous else weight.copy()
         offset = self.empty((0,), x.dtype) if bias is None else bias
-        loops.affine(y.data, x.data, weight.reshape(1, *weight.shape).data, offset.data)
+        loops.affine(y.data, x.data, rows.reshape(1, *rows.shape).data, offset.data)
         return y
 
     @device_errors()

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from enrnn_ref.backends.base import Step, blocks
-from enrnn_ref.backends.cuda.arrays import to_device, transposed
+from enrnn_ref.backends.cuda.arrays import DeviceArray, to_device
 from enrnn_ref.backends.cuda.target import cuda
 from enrnn_ref.cells.base import Cell
 
@@ -49,9 +49,9 @@ class Operands(NamedTuple):
     def _made(cls, cell: Cell, step: Step) -> Operands:
         theta: Any = step.theta
         n, width = step.theta.shape[1], step.matrix.shape[1]
-        given: list[Any] = [*blocks(cell, step.matrix), step.projection]
-        matrices = [cuda.device_array((0, n), theta.dtype) if part is None else part.data for part in given]
-        both = (each for matrix in matrices for each in (matrix, transposed(matrix)))
+        projection = DeviceArray(cuda.device_array((0, n), theta.dtype)) if step.projection is None else step.projection
+        given: list[Any] = [*blocks(cell, step.matrix), projection]
+        both = (each.data for matrix in given for each in (matrix, matrix.T.copy()))
         return cls(theta.data, *both, *_places(cell.recurrent, len(cell.recurrent) - cell.relayed, width, n))
 
 

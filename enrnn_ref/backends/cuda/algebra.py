@@ -1,0 +1,198 @@
+"""The algebra of arrays on the device: parametrizations compute where their free arrays lie (linalg/algebra.py).
+
+Of what it computes a few numbers come to the host, which has to know whether they can be trusted. Matrices cross only
+where they cannot, and the host's methods are asked.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from enrnn_ref.arrays import Array, float_array
+from enrnn_ref.backends.cuda import arrays, sums
+from enrnn_ref.backends.cuda.arrays import DeviceArray
+from enrnn_ref.backends.cuda.entries import grid_over
+from enrnn_ref.backends.cuda.inverse import inverted
+from enrnn_ref.backends.cuda.leader import leading_pair
+from enrnn_ref.backends.cuda.target import array_of, cuda, device_errors, kernel
+from enrnn_ref.linalg.algebra import Algebra
+from enrnn_ref.linalg.eigenpair import Eigenpair
+from enrnn_ref.linalg.shifted import Shifted, ShiftedLu
+
+CORRECTIONS = 3
+"""Newton steps at most. The first leaves rounding alone, unless A is large."""
+
+CONVERGED = 2.0**-26
+"""Of ‖I − M X‖ before a step: its square, which the step leaves, is u."""
+
+
+class DeviceAlgebra(Algebra):
+    """Arrays of the device; all that is returned is new."""
+
+    certifies = True
+
+    @device_errors()
+    def adopt(self, array: object) -> Any:
+        adopted = array if isinstance(array, DeviceArray) else DeviceArray(array_of(array))
+        return adopted if adopted.contiguous else adopted.copy()
+
+    def fetch(self, array: Any) -> Array:
+        found: Array = array.copy_to_host()
+        return found
+
+    @device_errors()
+    def bring(self, array: Any) -> Any:
+        return array if isinstance(array, DeviceArray) else DeviceArray(arrays.to_device(array))
+
+    def seal(self, array: Any) -> None:
+        """Nothing on a device is read-only."""
+
+    def constant(self, entries: Array) -> Any:
+        return _constant(entries.tobytes(), entries.dtype)
+
+    @device_errors()
+    def zeros(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:
+        return DeviceArray(arrays.zeros(shape, dtype))
+
+    @device_errors()
+    def skew_matrix(self, vector: Any, size: int) -> Any:
+        matrix = cuda.device_array((size, size), vector.dtype)
+        if size:
+            fill_skew[grid_over(size * size)](matrix, vector.data)
+        return DeviceArray(matrix)
+
+    @device_errors()
+    def skew_vector(self, matrix: Any) -> Any:
+        n = len(matrix)
+        vector = cuda.device_array(n * (n - 1) // 2, matrix.dtype)
+        if n > 1:
+            cut_skew[grid_over(n * n)](vector, matrix.data)
+        return DeviceArray(vector)
+
+    @device_errors()
+    def shifted(self, skew: Any) -> Shifted:
+        """By the inverse on the device [SC-6] [SC-7] [SC-8], where that has converged; else by the host."""
+        inverse = self._inverse(skew) if len(skew) else skew
+        return ShiftedOnHost(self, skew) if inverse is None else ShiftedInverse(inverse)
+
+    def _inverse(self, skew: Any) -> Any | None:
+        ones = self.constant(np.ones(len(skew)))
+        matrix = self.plus_diagonal(skew, ones)
+        x = DeviceArray(inverted(matrix.data))
+        for _ in range(CORRECTIONS):
+            residual = self.plus_diagonal(-(matrix @ x), ones)
+            x = x + x @ residual  # [SC-8]
+            if self._norm(residual) <= CONVERGED:
+                return x
+        return None
+
+    @device_errors()
+    def plus_diagonal(self, matrix: Any, entries: Any) -> Any:
+        summed = matrix.copy()
+        if len(entries):
+            add_diagonal[grid_over(len(entries))](summed.data, entries.data)
+        return summed
+
+    @device_errors()
+    def inner(self, a: Any, b: Any) -> Any:
+        total = DeviceArray(cuda.device_array(1, np.float64))[0]
+        sums.add_parts[1, 1](total.data, self._parts(a, b))
+        return total
+
+    def _norm(self, matrix: Any) -> float:
+        """‖·‖ on the host."""
+        return math.sqrt(sum(self._parts(matrix, matrix).copy_to_host().tolist()))
+
+    def _parts(self, a: Any, b: Any) -> Any:
+        parts = cuda.device_array(sums.BLOCKS, np.float64)
+        flat = (array.reshape(array.size).data for array in (a, b))
+        sums.add_products[sums.BLOCKS, sums.THREADS](parts, *flat)
+        return parts
+
+    def block_triangular(self, first: Any, beside: Any | None, last: Any) -> Any:
+        rows, n = len(first), len(first) + len(last)
+        whole = self.zeros((n, n), last.dtype)
+        corner, rest = slice(0, rows), slice(rows, n)
+        placed = (((corner, corner), first), ((corner, rest), beside), ((rest, rest), last))
+        with device_errors():
+            for place, block in placed:
+                if block is not None:
+                    arrays.copy(whole[place].data, block.data)
+        return whole
+
+    @device_errors()
+    def certain_leader(self, matrix: Any) -> Eigenpair | None:
+        return leading_pair(matrix)
+
+
+class ShiftedInverse:
+    """By X = (I + A)⁻¹."""
+
+    def __init__(self, inverse: Any) -> None:
+        self._inverse = inverse
+
+    def cayley(self) -> Any:
+        """2X − I [SC-6]."""
+        return DEVICE.plus_diagonal(self._inverse * 2, DEVICE.constant(-np.ones(len(self._inverse))))
+
+    def solve(self, right_side: Any, *, transposed: bool = False) -> Any:
+        return (self._inverse.T if transposed else self._inverse) @ right_side
+
+
+class ShiftedOnHost:
+    """By the host's factorisation; matrices cross."""
+
+    def __init__(self, on: DeviceAlgebra, skew: Any) -> None:
+        self._on, self._lu = on, ShiftedLu(float_array("the skew matrix", on.fetch(skew)))
+
+    def cayley(self) -> Any:
+        return self._on.bring(self._lu.cayley())
+
+    def solve(self, right_side: Any, *, transposed: bool = False) -> Any:
+        return self._on.bring(self._lu.solve(self._on.fetch(right_side), transposed=transposed))
+
+
+DEVICE = DeviceAlgebra()
+
+
+@functools.lru_cache(maxsize=32)
+def _constant(content: bytes, dtype: np.dtype[Any]) -> DeviceArray:
+    return DeviceArray(arrays.to_device(np.frombuffer(content, dtype)))
+
+
+@kernel
+def fill_skew(matrix: Any, vector: Any) -> None:
+    """The vector above the diagonal, row by row, and its negative below."""
+    n = matrix.shape[0]
+    for number in range(cuda.grid(1), n * n, cuda.gridsize(1)):
+        i, j = number // n, number % n
+        low, high = min(i, j), max(i, j)
+        k = low * (2 * n - low - 1) // 2 + high - low - 1  # the rows before hold n - 1, n - 2, … entries
+        if i < j:
+            matrix[i, j] = vector[k]
+        elif i > j:
+            matrix[i, j] = -vector[k]
+        else:
+            matrix[i, j] = 0
+
+
+@kernel
+def cut_skew(vector: Any, matrix: Any) -> None:
+    """The strict upper triangle, row by row."""
+    n = matrix.shape[0]
+    for number in range(cuda.grid(1), n * n, cuda.gridsize(1)):
+        i, j = number // n, number % n
+        if i < j:
+            vector[i * (2 * n - i - 1) // 2 + j - i - 1] = matrix[i, j]
+
+
+@kernel
+def add_diagonal(matrix: Any, entries: Any) -> None:
+    """M += diag(d)."""
+    for k in range(cuda.grid(1), entries.shape[0], cuda.gridsize(1)):
+        matrix[k, k] += entries[k]
