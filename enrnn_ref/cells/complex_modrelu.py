@@ -47,7 +47,8 @@ def polar(x: Any, y: Any, root: Any) -> Any:
     largest = max(abs(x), abs(y), root)
     scale = largest if largest > zero else one
     x, y, root = x / scale, y / scale, root / scale
-    length = max(sqrt(x * x + y * y + root * root), one)
+    length = sqrt(x * x + y * y + root * root)
+    length = one if length < one else length  # NaN passes
     return largest * length, x / length, y / length
 
 
@@ -60,7 +61,7 @@ def _units(smoothing: Smoothing) -> tuple[Any, Any, Any]:
         x, y, b = z[0], z[1], theta[0]
         zero, one, eps = type(x)(0), type(x)(1), type(x)(epsilon)
         m, u, v = polar(x, y, type(x)(sigma))
-        if not (m > zero and m + b > zero):
+        if m <= zero or m + b <= zero:
             return zero, zero
         push = (b - eps) / (one + eps / m)  # [CM-2]
         return x + push * u, y + push * v
@@ -69,7 +70,7 @@ def _units(smoothing: Smoothing) -> tuple[Any, Any, Any]:
         x, y, b, dx, dy = z[0], z[1], theta[0], dstates[0], dstates[1]
         zero, one, eps = type(x)(0), type(x)(1), type(x)(epsilon)
         m, u, v = polar(x, y, type(x)(sigma))
-        if not (m > zero and m + b > zero):
+        if m <= zero or m + b <= zero:
             return (zero, zero), (zero, zero), (zero,)
         radial = (dx * u + dy * v) / (one + eps / m)
         dzx = dx + (b - eps) * ((dx - radial * u) / (m + eps))  # [CM-5]
@@ -80,7 +81,7 @@ def _units(smoothing: Smoothing) -> tuple[Any, Any, Any]:
         x, y, b, dx, dy, db = z[0], z[1], theta[0], dz[0], dz[1], dtheta[0]
         zero, one, eps = type(x)(0), type(x)(1), type(x)(epsilon)
         m, u, v = polar(x, y, type(x)(sigma))
-        if not (m > zero and m + b > zero):
+        if m <= zero or m + b <= zero:
             return zero, zero
         slope = one / (one + eps / m)
         along = slope * (u * dx + v * dy)
@@ -144,7 +145,7 @@ class ComplexModRelu(Cell):
         scale = np.where(largest > 0, largest, 1)
         length = np.sqrt((z[0] / scale) ** 2 + (z[1] / scale) ** 2 + (root / scale) ** 2)
         m = largest * length
-        on = (m > 0) & (m + b > 0)
+        on = ~((m <= 0) | (m + b <= 0))  # NaN is on, and passes
         size = np.where(on, m + shift, 1)
         inside = np.where(on, length, 1)
         return on, size, m / size, (z[0] / scale / inside, z[1] / scale / inside)

@@ -25,7 +25,7 @@ def unit_step(z: Tuple, states: Tuple, theta: Tuple) -> Any:
     x, b = z[0], theta[0]
     zero = type(x)(0)
     length = abs(x) + b
-    return (math.copysign(length, x) if length > zero and x != zero else zero,)  # [BP-8]
+    return (zero if length <= zero or x == zero else math.copysign(length, x),)  # [BP-8]; NaN passes
 
 
 def unit_pullback(z: Tuple, states: Tuple, theta: Tuple, dstates: Tuple) -> Any:

@@ -71,6 +71,20 @@ def test_scalar_and_array_step_agree(cell, seed):
         np.testing.assert_allclose(a, b, rtol=1e-14, atol=1e-15)
 
 
+@given(cell=CELLS, seed=seeds, data=st.data())
+def test_a_pre_activation_that_is_no_number_is_seen_in_the_state(cell, seed, data):
+    """A state of zero in its place would let a diverged run go on as if nothing were wrong."""
+    _, z, states, theta = _point(cell, seed)
+    z[data.draw(st.integers(0, cell.gates - 1))][1, 2] = np.nan
+    unit = [tuple(array[1, 2] for array in group) for group in (z, states)] + [tuple(array[2] for array in theta)]
+    seen, seen_by_unit = [new[1, 2] for new in cell.step(z, states, theta)], list(cell.unit_step(*unit))
+    if cell.relayed:  # its product is added to the other gates
+        seen.append(cell.relay(z, states, theta)[1, 2])
+        seen_by_unit.append(cell.unit_relay(*unit))
+    assert np.isnan(seen).any()
+    assert np.isnan(seen_by_unit).any()
+
+
 @given(cell=CELLS, seed=seeds)
 def test_scalar_and_array_pullback_agree(cell, seed):
     rng, z, states, theta = _point(cell, seed)

@@ -115,23 +115,42 @@ def test_what_is_shown_of_a_tape_may_be_written_to(output_size, readout):
     np.testing.assert_array_equal(lent.data.copy_to_host(), x)
 
 
-@pytest.mark.parametrize("name", ["enrnn", "lstm-peephole", "gru", "stacked", "bidirectional"])
-def test_what_crosses_does_not_grow_with_the_sequences(name, monkeypatch):
-    """Weights and the sums of their gradients cross; inputs, tapes, outputs and states do not."""
-    crossed = []
+@pytest.fixture
+def crossed(monkeypatch):
+    """The bytes of all that crosses, in either direction."""
+    found = []
     to_device, to_host = arrays.to_device, DeviceArray.copy_to_host
-    monkeypatch.setattr(arrays, "to_device", lambda array: crossed.append(array.nbytes) or to_device(array))
-    monkeypatch.setattr(DeviceArray, "copy_to_host", lambda array: crossed.append(array.nbytes) or to_host(array))
+    monkeypatch.setattr(arrays, "to_device", lambda array: found.append(array.nbytes) or to_device(array))
+    monkeypatch.setattr(DeviceArray, "copy_to_host", lambda array: found.append(array.nbytes) or to_host(array))
+    return found
 
-    def bytes_of_a_pass(times, batch):
-        point = case(name, times=times, batch=batch)
-        x, dy, state = foreign(point.x), foreign(point.y_cotangent), all_foreign(point.state)
-        crossed.clear()
-        run = point.model.forward(point.params, x, state, backend="cuda")
-        point.model.backward(run, dy)
-        return sum(crossed)
 
-    assert bytes_of_a_pass(2, 2) == bytes_of_a_pass(5, 3) > 0
+def bytes_of_a_pass(crossed, point, given):
+    x, dy, state = foreign(point.x), foreign(point.y_cotangent), all_foreign(point.state)
+    params = given(point.params)
+    crossed.clear()
+    run = point.model.forward(params, x, state, backend="cuda")
+    point.model.backward(run, dy)
+    return sum(crossed)
+
+
+SEVERAL = ("enrnn", "lstm-peephole", "gru", "stacked", "bidirectional")
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_what_crosses_does_not_grow_with_the_sequences(name, crossed):
+    """Weights of the host and the sums of their gradients cross; inputs, tapes, outputs and states do not."""
+    few, many = (
+        bytes_of_a_pass(crossed, case(name, times=times, batch=batch), dict) for times, batch in ((2, 2), (5, 3))
+    )
+    assert few == many > 0
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_parameters_of_the_device_stay_there(name, crossed):
+    """Only of R a few numbers are told: whether it could be made there."""
+    point = case(name, times=3, batch=2)
+    assert bytes_of_a_pass(crossed, point, all_foreign) == 0
 
 
 CALLS = {
@@ -186,11 +205,17 @@ def test_other_arrays_of_the_device_are_refused_by_name():
         model.forward(point.params, masked, backend="cuda")
 
 
-def test_parameters_come_to_the_host_and_are_looked_at_there():
+def test_parameters_of_a_device_are_not_looked_at_but_where_no_result_exists():
     point = case("enrnn", times=3, batch=2)
-    broken = dict(point.params, input=np.full_like(point.params["input"], np.nan))
-    with pytest.raises(er.errors.NotFiniteError, match=r"params\['input'\] holds"):
-        point.model.forward(all_foreign(broken), point.x, backend="cuda")
+
+    def with_nan(name):
+        broken = dict(point.params, **{name: np.full_like(point.params[name], np.nan)})
+        return point.model.forward(all_foreign(broken), point.x, backend="cuda")
+
+    assert np.isnan(with_nan("input").y).all()
+    for name in ("skew", "short"):
+        with pytest.raises(er.errors.NotFiniteError, match="holds .* NaN"):
+            with_nan(name)
     with pytest.raises(er.errors.ParameterError, match="params is a list"):
         point.model.forward([foreign(point.x)], point.x, backend="cuda")
 
