@@ -90,7 +90,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
     add_states = _scatter([line.format("+=") for line in outputs + others])
     add_theta = _scatter([f"x[{k}, j] += flush(values[{k}], below)" for k in range(layout.rows)])
 
-    @functools.partial(jit, kept_as=name and f"forward {name}")
+    @functools.partial(jit, kept_as=name and f"forward {name}", disjoint=True)
     def forward(
         r: Any, r_relayed: Any, projection: Any, theta: Any, z: Any, h: Any, first: int, memory: Any, emitted: Any,
         q: Any, below: Any,
@@ -124,7 +124,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                 h[t + 1, first:last] = 0
                 add_product(h[t + 1, first:last], emitted[t], projection)  # [CO-3]
 
-    @functools.partial(jit, kept_as=name and f"backward {name}")
+    @functools.partial(jit, kept_as=name and f"backward {name}", disjoint=True)
     def backward(
         r: Any, r_relayed: Any, projection: Any, theta: Any, z: Any, h: Any, first: int, memory: Any, dh: Any,
         dh_t: Any, dmemory: Any, dz: Any, dtheta: Any, whole: Any, below: Any,
@@ -175,7 +175,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                         add_theta(dtheta, dtheta, 0, j, dtheta_j, below)
             add_product(dh_t, dz[t], r)  # [BP-3]
 
-    @functools.partial(jit, kept_as=name and f"tangent {name}")
+    @functools.partial(jit, kept_as=name and f"tangent {name}", disjoint=True)
     def tangent(
         r: Any, dr: Any, r_relayed: Any, dr_relayed: Any, projection: Any, dprojection: Any,
         theta: Any, dtheta: Any, z: Any, dz: Any, h: Any, dh: Any, memory: Any, dmemory: Any,

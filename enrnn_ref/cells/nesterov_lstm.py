@@ -15,7 +15,7 @@ from enrnn_ref.cells import lstm
 from enrnn_ref.cells.base import Cell, Tuple
 from enrnn_ref.cells.elementary import unit_helper
 from enrnn_ref.cells.lstm import Lstm
-from enrnn_ref.cells.restart import schedule, unit_schedule
+from enrnn_ref.cells.restart import period, schedule, unit_schedule
 
 lstm_step = unit_helper(lstm.unit_step)
 lstm_pullback = unit_helper(lstm.unit_pullback)
@@ -40,7 +40,7 @@ def unit_ahead(y: Tuple, old: Tuple, m: Any) -> Any:
 
 
 @functools.cache
-def _units(size: float, restart: int) -> tuple[Any, Any, Any]:
+def _units(size: float, restart: float) -> tuple[Any, Any, Any]:
     """The scalar functions of one pair (ε, F)."""
 
     def unit_step(z: Tuple, states: Tuple, theta: Tuple) -> Any:
@@ -104,7 +104,7 @@ class NesterovLstm(Cell):
     def __init__(self, step: float, restart: int) -> None:
         self.step_size = number("step", step, least=-math.inf)
         self.restart = integer("restart", restart, least=0)
-        self.unit_step, self.unit_pullback, self.unit_tangent = _units(self.step_size, self.restart)
+        self.unit_step, self.unit_pullback, self.unit_tangent = _units(self.step_size, period(self.restart))
         self._lstm = Lstm()
 
     def step(self, z: Tuple, states: Tuple, theta: Tuple) -> Tuple:

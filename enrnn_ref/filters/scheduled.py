@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 
 from enrnn_ref.arrays import integer
 from enrnn_ref.cells.base import Cell, Tuple
-from enrnn_ref.cells.restart import schedule, unit_schedule
+from enrnn_ref.cells.restart import period, schedule, unit_schedule
 from enrnn_ref.filters.momentum import checked_step
 
 
 @functools.cache
-def _units(size: float, restart: int) -> tuple[Any, Any, Any]:
+def _units(size: float, restart: float) -> tuple[Any, Any, Any]:
     """The scalar functions of one pair (ε, F)."""
 
     def unit_step(z: Tuple, states: Tuple, theta: Tuple) -> Any:
@@ -56,7 +56,7 @@ class ScheduledMomentum(Cell):
 
     def __init__(self, step: float, restart: int) -> None:
         self.step_size, self.restart = checked_step(step), integer("restart", restart, least=0)
-        self.unit_step, self.unit_pullback, self.unit_tangent = _units(self.step_size, self.restart)
+        self.unit_step, self.unit_pullback, self.unit_tangent = _units(self.step_size, period(self.restart))
 
     def step(self, z: Tuple, states: Tuple, theta: Tuple) -> Tuple:
         """[MO-6]."""

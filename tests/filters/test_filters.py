@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from enrnn_ref import backends
 from enrnn_ref.backends.base import States, Step, room
 from enrnn_ref.cells.nesterov_lstm import NesterovLstm
-from enrnn_ref.cells.restart import schedule, unit_schedule
+from enrnn_ref.cells.restart import period, schedule, unit_schedule
 from enrnn_ref.errors import OptionError
 from enrnn_ref.filters import AdaptiveMomentum, Momentum, ScheduledMomentum
 from tests.strategies import BACKENDS, seeds
@@ -236,26 +236,27 @@ class TestThePhase:
         for t in range(130):
             k = t % restart if restart else t
             m, phase = schedule(phase, restart)
-            unit_m, scalar = unit_schedule(scalar, dtype(restart))
+            unit_m, scalar = unit_schedule(scalar, dtype(period(restart)))
             assert m == unit_m == dtype(k) / dtype(k + 3)
             assert phase == scalar == (0 if k + 1 == restart else k + 1)
 
     @given(k=st.integers(0, 1000), off=st.floats(-0.25, 0.74), restart=st.sampled_from((0, 7)))
     def test_it_is_constant_around_a_count(self, k, off, restart):
-        expected = unit_schedule(float(k), float(restart))
-        assert unit_schedule(float(k + off), float(restart)) == expected
+        expected = unit_schedule(float(k), period(restart))
+        assert unit_schedule(float(k + off), period(restart)) == expected
         m, ahead = schedule(np.array([k + off]), restart)
         assert (m[0], ahead[0]) == expected
 
     @pytest.mark.parametrize("phase", [-0.5, -3.0, -1e300])
     def test_below_zero_it_is_zero(self, phase):
-        assert unit_schedule(phase, 0.0) == (0.0, 1.0)
+        assert unit_schedule(phase, period(0)) == (0.0, 1.0)
         assert schedule(np.array(phase), 0) == (0.0, 1.0)
 
     def test_in_float32_it_stops_at_the_largest_count(self):
         m, ahead = schedule(np.array([2.0**24], np.float32), 0)
         assert ahead == 2.0**24
         assert 1 - 2.0**-21 < m < 1
+        assert unit_schedule(np.float32(2.0**24), np.float32(period(0))) == (m, ahead)
 
 
 class TestNearZero:

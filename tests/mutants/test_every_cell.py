@@ -8,7 +8,7 @@ import pytest
 from enrnn_ref.cells import ACTIVATIONS, Cell, ComplexModRelu, GruAfter, GruBefore, Lstm, ModRelu, PeepholeLstm
 from enrnn_ref.cells.complex_modrelu import polar
 from enrnn_ref.cells.nesterov_lstm import NesterovLstm
-from enrnn_ref.cells.restart import schedule, unit_schedule
+from enrnn_ref.cells.restart import period, schedule, unit_schedule
 from enrnn_ref.filters import AdaptiveMomentum, Momentum, ScheduledMomentum
 
 CELLS = {
@@ -147,7 +147,7 @@ def test_a_count_from_anywhere_is_taken_modulo_the_restart(restart):
     ahead = (k + 1) % restart if restart else k + 1
     np.testing.assert_array_equal(schedule(count, restart), [k / (k + 3), ahead])
     np.testing.assert_array_equal(
-        [unit_schedule(phase, float(restart)) for phase in count.tolist()], [*zip(k / (k + 3), ahead, strict=True)]
+        [unit_schedule(phase, period(restart)) for phase in count.tolist()], [*zip(k / (k + 3), ahead, strict=True)]
     )
 
 

@@ -33,7 +33,16 @@ def _sqrt(x: Any) -> Any:
     return math.sqrt(x)
 
 
-_ELEMENTARY = {elementary.tanh: _tanh, elementary.sigmoid: _sigmoid, elementary.sqrt: _sqrt}
+def _floor(x: Any) -> Any:
+    return math.floor(x)
+
+
+_ELEMENTARY = {
+    elementary.tanh: _tanh,
+    elementary.sigmoid: _sigmoid,
+    elementary.sqrt: _sqrt,
+    elementary.floor: _floor,
+}
 """What the device has for the elementary functions that cells call. The simulator calls NumPy's."""
 
 
