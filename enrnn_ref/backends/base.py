@@ -250,6 +250,12 @@ def flush_below(array: Array) -> Any:
     return array.dtype.type(info.tiny / info.eps)
 
 
+def settings_of(cell: Cell, dtype: npt.DTypeLike) -> tuple[Any, ...]:
+    """The cell's settings, each rounded to a scalar of the arrays' dtype."""
+    kind: Any = np.dtype(dtype).type
+    return tuple(kind(value) for value in cell.settings)
+
+
 def blocks(cell: Cell, matrix: Array) -> tuple[Array, Array]:
     """The rows of R that multiply h, and those that multiply the relay."""
     gates = len(cell.recurrent)

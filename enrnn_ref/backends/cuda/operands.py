@@ -6,19 +6,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from enrnn_ref.backends.base import Step, blocks
+from enrnn_ref.backends.base import Step, blocks, settings_of
 from enrnn_ref.backends.cuda.arrays import to_device
 from enrnn_ref.cells.base import Cell
 
 
 class Operands(NamedTuple):
-    """A step's matrices, each with its transpose for the way back, and index arrays.
+    """A step's matrices, each with its transpose for the way back, its numbers, and index arrays.
 
     ``direct`` and ``relayed``: the columns of z for the rows of R that multiply h and q; ``where``: the gates of the
     former. ``columns`` and ``units``: 0, 1, … for h and for n units. What a step has not has no rows.
     """
 
     theta: Any
+    settings: tuple[Any, ...]
     matrix: Any
     transposed: Any
     relay_matrix: Any
@@ -52,8 +53,9 @@ class Operands(NamedTuple):
         places = [gate * n + np.arange(n, dtype=np.int32) for gate in cell.recurrent]
         none = [np.empty(0, np.int32)]
         arrays = (
-            step.theta, direct, direct.T, relay, relay.T, projection, projection.T,
+            direct, direct.T, relay, relay.T, projection, projection.T,
             np.concatenate(places[:cut] or none), np.concatenate(places[cut:] or none),
             np.array(cell.recurrent[:cut], np.int32), np.arange(width, dtype=np.int32), np.arange(n, dtype=np.int32),
         )  # fmt: skip
-        return cls(*(to_device(array) for array in arrays))
+        settings = settings_of(cell, step.matrix.dtype)
+        return cls(to_device(step.theta), settings, *(to_device(array) for array in arrays))
