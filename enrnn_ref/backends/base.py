@@ -4,9 +4,9 @@ It offers the arrays too, which lie where it computes: what a model does with on
 ``dtype``, to take a slice, to reshape what is contiguous, and to hand it to the backend. Matrices, weights and biases
 are always the host's.
 
-Arrays are time-major and C-contiguous, all of one dtype, and checked already. n is the number of units, G the cell's
-gates, W the width of the output state h, M the components of the cell's other states, C its pointwise parameters
-(rows of ``theta``).
+Arrays are time-major and C-contiguous, all of one dtype, and checked already; those that are written to share no memory
+with others. n is the number of units, G the cell's gates, W the width of the output state h, M the components of the
+cell's other states, C its pointwise parameters (rows of ``theta``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The compiled backend: the same loops in Numba, one compilation per cell and dtype.
+"""The compiled backend: the same loops in Numba, one compilation per kind of cell and dtype.
 
 Threads share the sequences of a batch: each takes its share through a whole pass, the loop and the products, and they
 meet at the end of it. Where there are fewer sequences than threads, those that are left over share the rows of the

@@ -1,4 +1,4 @@
-"""The three time loops of the compiled backend, compiled once per cell and dtype, whatever its settings.
+"""The three time loops of the compiled backend, compiled once per kind of cell and dtype, whatever its settings.
 
 Legend: T times, B sequences, n units, G gates, W = c·n the width of h, M components of the other states, C pointwise
 parameters. z, dz (T, B, G·n) · h (T+1, ·, W), of which the B sequences are those from ``first`` on · memory

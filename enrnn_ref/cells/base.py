@@ -104,7 +104,7 @@ class Cell(ABC):
         states : tuple of K arrays (B, n)
             States of the step before, the components of the first state first.
         theta : tuple of C arrays (n,)
-            Pointwise parameters in the order of ``parameters``.
+            Pointwise parameters in the order of ``parameters``. The array versions take settings from the object.
 
         Returns
         -------
