@@ -20,6 +20,7 @@ What a cell says about itself, with the defaults:
     gates = 1               pre-activations per unit, the tuple z: drive plus recurrent product
     states = {"h": 1}       states and their components per unit; the first goes out and is multiplied by R
     parameters = {}         parameters of the units themselves, rows of n: {"peephole": 3} is an array (3, n)
+    settings = ()           numbers that are not trained, such as a step size; scalar functions find them behind theta's
     drive_bias = True       whether a bias is added to the drive
     driven, recurrent       which gates see the drive, and which the product; all of them (the GRU tells them apart)
     relayed = 0             how many gates see R times another vector than h (the GRU with reset before)

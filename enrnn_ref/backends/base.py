@@ -4,9 +4,9 @@ It offers the arrays too, which lie where it computes: what a model does with on
 ``dtype``, to take a slice, to reshape what is contiguous, to copy, convert or transpose it, and to hand it to the
 backend. Matrices, weights and biases are of that kind too.
 
-Arrays are time-major and C-contiguous, all of one dtype, and checked already. n is the number of units, G the cell's
-gates, W the width of the output state h, M the components of the cell's other states, C its pointwise parameters
-(rows of ``theta``).
+Arrays are time-major and C-contiguous, all of one dtype, and checked already; those that are written to share no memory
+with others. n is the number of units, G the cell's gates, W the width of the output state h, M the components of the
+cell's other states, C its pointwise parameters (rows of ``theta``).
 """
 
 from __future__ import annotations
@@ -248,6 +248,12 @@ def flush_below(array: Array) -> Any:
     """
     info = np.finfo(array.dtype)
     return array.dtype.type(info.tiny / info.eps)
+
+
+def settings_of(cell: Cell, dtype: npt.DTypeLike) -> tuple[Any, ...]:
+    """The cell's settings, each rounded to a scalar of the arrays' dtype."""
+    kind: Any = np.dtype(dtype).type
+    return tuple(kind(value) for value in cell.settings)
 
 
 def blocks(cell: Cell, matrix: Array) -> tuple[Array, Array]:

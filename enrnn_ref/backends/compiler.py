@@ -14,9 +14,31 @@ from enrnn_ref.backends.cache import KernelCache
 # fastmath stays off: the order of operations and NaN must survive.
 # error_model="numpy" gives division the meaning it has on arrays and lets loops vectorise; nogil lets threads run.
 # What is called per unit is always inlined: a call in the innermost loop would keep it from being vectorised.
-def jit(function: Callable[..., Any], *, inlined: bool = False, kept_as: str | None = None) -> Callable[..., Any]:
-    """Compile for the CPU with the options of this package; ``kept_as``: the name under which it is kept on disk."""
+def jit(
+    function: Callable[..., Any], *, inlined: bool = False, kept_as: str | None = None, disjoint: bool = False
+) -> Callable[..., Any]:
+    """Compile for the CPU with the options of this package.
+
+    Parameters
+    ----------
+    function : function
+    inlined : bool
+        Into whatever calls it.
+    kept_as : str or None
+        The name under which it is kept on disk; None: it is not.
+    disjoint : bool
+        Of the arrays it is called with, none shares memory with one that is written to. Before a loop runs in vector
+        instructions every pair that LLVM does not know apart is compared; more than 128 such pairs, and it gives up.
+    """
     compiled: Callable[..., Any] = numba.njit(error_model="numpy", nogil=True, forceinline=inlined)(function)
-    if kept_as is not None and isinstance(compiled, CPUDispatcher):  # it is not where Numba is switched off
-        compiled._cache = KernelCache(kept_as)  # type: ignore[attr-defined]
+    if isinstance(compiled, CPUDispatcher):  # it is not where Numba is switched off
+        if kept_as is not None:
+            compiled._cache = KernelCache(kept_as)  # type: ignore[attr-defined]
+        if disjoint:  # Numba has no option for its own flag
+            compiled._compiler._customize_flags = _without_aliases  # type: ignore[attr-defined]
     return compiled
+
+
+def _without_aliases(flags: Any) -> Any:
+    flags.noalias = True
+    return flags

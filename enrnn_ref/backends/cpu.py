@@ -1,4 +1,4 @@
-"""The compiled backend: the same loops in Numba, one compilation per cell and dtype.
+"""The compiled backend: the same loops in Numba, one compilation per kind of cell and dtype.
 
 Threads share the sequences of a batch: each takes its share through a whole pass, the loop and the products, and they
 meet at the end of it. Where there are fewer sequences than threads, those that are left over share the rows of the
@@ -33,6 +33,7 @@ from enrnn_ref.backends.base import (
     Step,
     flush_below,
     parts,
+    settings_of,
     state_room,
 )
 from enrnn_ref.backends.kernels import add_columns, affine, compile_kernels
@@ -109,8 +110,8 @@ class CpuBackend(Backend):
     def forward(self, cell: Cell, step: Step, tape: SequenceTape) -> None:
         whole, first, memory, z, emitted, relayed = tape
         compile_kernels(cell).forward(
-            *_matrices(cell, step), step.theta, z, whole, first, memory, _or_empty(emitted, z), _or_empty(relayed, z),
-            flush_below(z),
+            *_matrices(cell, step), step.theta, settings_of(cell, z.dtype), z, whole, first, memory,
+            _or_empty(emitted, z), _or_empty(relayed, z), flush_below(z),
         )  # fmt: skip
 
     def backward(
@@ -122,8 +123,8 @@ class CpuBackend(Backend):
         whole = None if step.projection is None else np.empty((len(z), *dfinal.h.shape), z.dtype)
         direct = np.ascontiguousarray(_or_empty(dh, z))
         compile_kernels(cell).backward(
-            *_matrices(cell, step, transposed=True), step.theta, z, tape.whole, tape.first, tape.memory, direct,
-            *dinitial, dz, dtheta, _or_empty(whole, z), flush_below(z),
+            *_matrices(cell, step, transposed=True), step.theta, settings_of(cell, z.dtype), z, tape.whole, tape.first,
+            tape.memory, direct, *dinitial, dz, dtheta, _or_empty(whole, z), flush_below(z),
         )  # fmt: skip
         return SequenceGradients(dz, dinitial, dtheta, whole)
 
@@ -134,8 +135,9 @@ class CpuBackend(Backend):
         r, r_relayed, projection = _matrices(cell, step)
         dr, dr_relayed, dprojection = _matrices(cell, dstep)
         compile_kernels(cell).tangent(
-            r, dr, r_relayed, dr_relayed, projection, dprojection, step.theta, dstep.theta,
-            drive, ddrive, states.h, dstates.h, states.memory, dstates.memory, flush_below(drive),
+            r, dr, r_relayed, dr_relayed, projection, dprojection, step.theta,
+            settings_of(cell, drive.dtype), dstep.theta, drive, ddrive, states.h, dstates.h, states.memory,
+            dstates.memory, flush_below(drive),
         )  # fmt: skip
         return states, dstates
 

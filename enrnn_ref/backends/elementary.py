@@ -113,3 +113,11 @@ def _compiled_sqrt(x: Any) -> Any:
         return math.sqrt(x)
 
     return sqrt
+
+
+@overload(elementary.floor, jit_options=_INLINED)
+def _compiled_floor(x: Any) -> Any:
+    def floor(x: Any) -> Any:
+        return np.floor(x)
+
+    return floor

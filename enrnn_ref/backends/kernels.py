@@ -1,10 +1,10 @@
-"""The three time loops of the compiled backend, compiled once per cell and dtype.
+"""The three time loops of the compiled backend, compiled once per kind of cell and dtype, whatever its settings.
 
 Legend: T times, B sequences, n units, G gates, W = c·n the width of h, M components of the other states, C pointwise
 parameters. z, dz (T, B, G·n) · h (T+1, ·, W), of which the B sequences are those from ``first`` on · memory
-(T+1, M, B, n) · theta (C, n). r, r_relayed (the rows of R that multiply the relay q) and projection (P) are packed
-(products.py), and transposed for the backward loop; what a cell has not is empty. A sequence is looked at ``alone``
-(rows.py), or loops over its units would not run in vector instructions.
+(T+1, M, B, n) · theta (C, n) · settings, a tuple of numbers. r, r_relayed (the rows of R that multiply the relay q)
+and projection (P) are packed (products.py), and transposed for the backward loop; what a cell has not is empty. A
+sequence is looked at ``alone`` (rows.py), or loops over its units would not run in vector instructions.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ def compile_kernels(cell: Cell) -> Kernels:
         cell.output_components,
         sum(cell.memory.values()),
         sum(cell.parameters.values()),
+        len(cell.settings),
     )
     with _building:  # threads that ask for the same kernels get the same ones
         return _compile(layout, (cell.unit_step, cell.unit_pullback, cell.unit_tangent), relay)
@@ -67,6 +68,7 @@ class _Layout(NamedTuple):
     components: int
     memory: int
     rows: int
+    settings: int
 
 
 _Units = tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]
@@ -80,7 +82,9 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
     has_relay = relay is not None
     name = name_of(layout, (*units, *(relay or ())))
     gates_of = _gather([f"x[b, {k}, j]" for k in range(layout.gates)])
-    theta_of = _gather([f"x[{k}, j]" for k in range(layout.rows)])
+    rows = [f"x[{k}, j]" for k in range(layout.rows)]
+    theta_of = _gather(rows + [f"y[{k}]" for k in range(layout.settings)])
+    dtheta_of = _gather(rows)
     states_of = _gather([f"x[b, {k}, j]" for k in range(components)] + [f"y[{k}, b, j]" for k in range(layout.memory)])
     set_gates = _scatter([f"x[b, {k}, j] = flush(values[{k}], below)" for k in range(layout.gates)])
     add_gates = _scatter([f"x[b, {k}, j] += values[{k}]" for k in range(layout.gates)])
@@ -90,10 +94,10 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
     add_states = _scatter([line.format("+=") for line in outputs + others])
     add_theta = _scatter([f"x[{k}, j] += flush(values[{k}], below)" for k in range(layout.rows)])
 
-    @functools.partial(jit, kept_as=name and f"forward {name}")
+    @functools.partial(jit, kept_as=name and f"forward {name}", disjoint=True)
     def forward(
-        r: Any, r_relayed: Any, projection: Any, theta: Any, z: Any, h: Any, first: int, memory: Any, emitted: Any,
-        q: Any, below: Any,
+        r: Any, r_relayed: Any, projection: Any, theta: Any, settings: Any, z: Any, h: Any, first: int, memory: Any,
+        emitted: Any, q: Any, below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], memory.shape[3]
         last = first + batch
@@ -109,7 +113,9 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                     b = alone(row)
                     for j in range(n):
                         q[t, b, j] = relay_of(
-                            gates_of(z_t, z_t, b, j), states_of(before, memory[t], b, j), theta_of(theta, theta, 0, j)
+                            gates_of(z_t, z_t, b, j),
+                            states_of(before, memory[t], b, j),
+                            theta_of(theta, settings, 0, j),
                         )
                 add_product(z[t], q[t], r_relayed)  # [CO-2]
             old, new = memory[t], memory[t + 1]
@@ -117,17 +123,17 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                 b = alone(row)
                 for j in range(n):
                     values = step(
-                        gates_of(z_t, z_t, b, j), states_of(before, old, b, j), theta_of(theta, theta, 0, j)
+                        gates_of(z_t, z_t, b, j), states_of(before, old, b, j), theta_of(theta, settings, 0, j)
                     )  # [GS-3]
                     set_states(after, new, b, j, values, below)
             if projected:
                 h[t + 1, first:last] = 0
                 add_product(h[t + 1, first:last], emitted[t], projection)  # [CO-3]
 
-    @functools.partial(jit, kept_as=name and f"backward {name}")
+    @functools.partial(jit, kept_as=name and f"backward {name}", disjoint=True)
     def backward(
-        r: Any, r_relayed: Any, projection: Any, theta: Any, z: Any, h: Any, first: int, memory: Any, dh: Any,
-        dh_t: Any, dmemory: Any, dz: Any, dtheta: Any, whole: Any, below: Any,
+        r: Any, r_relayed: Any, projection: Any, theta: Any, settings: Any, z: Any, h: Any, first: int, memory: Any,
+        dh: Any, dh_t: Any, dmemory: Any, dz: Any, dtheta: Any, whole: Any, below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], memory.shape[3]
         last = first + batch
@@ -152,7 +158,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                     dz_j, direct, dtheta_j = pullback(
                         gates_of(z_t, z_t, b, j),
                         states_of(before, old, b, j),
-                        theta_of(theta, theta, 0, j),
+                        theta_of(theta, settings, 0, j),
                         states_of(arriving, dmemory, b, j),
                     )  # [BP-2]
                     set_gates(dz_t, dz_t, b, j, dz_j, below)
@@ -167,7 +173,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                         dz_j, direct, dtheta_j = relay_pullback(
                             gates_of(z_t, z_t, b, j),
                             states_of(before, old, b, j),
-                            theta_of(theta, theta, 0, j),
+                            theta_of(theta, settings, 0, j),
                             dq[b, j],
                         )
                         add_gates(dz_t, dz_t, b, j, dz_j, below)
@@ -175,10 +181,10 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                         add_theta(dtheta, dtheta, 0, j, dtheta_j, below)
             add_product(dh_t, dz[t], r)  # [BP-3]
 
-    @functools.partial(jit, kept_as=name and f"tangent {name}")
+    @functools.partial(jit, kept_as=name and f"tangent {name}", disjoint=True)
     def tangent(
         r: Any, dr: Any, r_relayed: Any, dr_relayed: Any, projection: Any, dprojection: Any,
-        theta: Any, dtheta: Any, z: Any, dz: Any, h: Any, dh: Any, memory: Any, dmemory: Any,
+        theta: Any, settings: Any, dtheta: Any, z: Any, dz: Any, h: Any, dh: Any, memory: Any, dmemory: Any,
         below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], memory.shape[3]
@@ -202,7 +208,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                     for j in range(n):
                         z_j, dz_j = gates_of(z_t, z_t, b, j), gates_of(dz_t, dz_t, b, j)
                         states_j, dstates_j = states_of(before, old, b, j), states_of(dbefore, dold, b, j)
-                        theta_j, dtheta_j = theta_of(theta, theta, 0, j), theta_of(dtheta, dtheta, 0, j)
+                        theta_j, dtheta_j = theta_of(theta, settings, 0, j), dtheta_of(dtheta, dtheta, 0, j)
                         q[b, j] = relay_of(z_j, states_j, theta_j)
                         dq[b, j] = relay_tangent(z_j, states_j, theta_j, dz_j, dstates_j, dtheta_j)
                 add_product(z[t], q, r_relayed)
@@ -213,7 +219,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                 for j in range(n):
                     z_j, dz_j = gates_of(z_t, z_t, b, j), gates_of(dz_t, dz_t, b, j)
                     states_j, dstates_j = states_of(before, old, b, j), states_of(dbefore, dold, b, j)
-                    theta_j, dtheta_j = theta_of(theta, theta, 0, j), theta_of(dtheta, dtheta, 0, j)
+                    theta_j, dtheta_j = theta_of(theta, settings, 0, j), dtheta_of(dtheta, dtheta, 0, j)
                     set_states(after, new, b, j, step(z_j, states_j, theta_j), below)
                     values = tangent_of(z_j, states_j, theta_j, dz_j, dstates_j, dtheta_j)  # [TA-2]
                     set_states(dafter, dnew, b, j, values, below)

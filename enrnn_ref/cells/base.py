@@ -41,6 +41,9 @@ class Cell(ABC):
         below every component is an entry of its own, K in all.
     parameters : dict of str to int
         Pointwise parameters and their number of values per unit, C in all: an array (n,) for 1, (k, n) for k.
+    settings : tuple of float
+        Numbers of an object that are not trained, such as a step size: none, unless a cell says otherwise. The scalar
+        functions find them behind the parameters in ``theta`` (not in ``dtheta``), so one compilation serves them all.
     gate_names : tuple of str
         What the gates are called in reports, in their order.
     drive_bias : bool
@@ -81,6 +84,11 @@ class Cell(ABC):
         return tuple(range(self.gates))
 
     @property
+    def settings(self) -> tuple[float, ...]:
+        """A cell that has some says so here."""
+        return ()
+
+    @property
     def gate_names(self) -> tuple[str, ...]:
         """A cell whose gates have names has a class attribute of this name."""
         return tuple(f"gate {gate}" for gate in range(self.gates))
@@ -96,7 +104,7 @@ class Cell(ABC):
         states : tuple of K arrays (B, n)
             States of the step before, the components of the first state first.
         theta : tuple of C arrays (n,)
-            Pointwise parameters in the order of ``parameters``.
+            Pointwise parameters in the order of ``parameters``. The array versions take settings from the object.
 
         Returns
         -------

@@ -48,7 +48,7 @@ def polar(x: Any, y: Any, root: Any) -> Any:
     scale = largest if largest > zero else one
     x, y, root = x / scale, y / scale, root / scale
     length = sqrt(x * x + y * y + root * root)
-    length = one if length < one else length  # NaN passes
+    length = one if length < one else length  # noqa: FURB136 (NaN passes)
     return largest * length, x / length, y / length
 
 

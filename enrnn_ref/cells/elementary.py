@@ -40,6 +40,11 @@ def sqrt(x: Any) -> Any:
     return np.sqrt(x)
 
 
+def floor(x: Any) -> Any:
+    """The largest whole number that is not above x, in the type of x: no integer, of which there are fewer."""
+    return np.floor(x)
+
+
 def sigmoid_array(x: Array) -> Array:
     """σ(x), entry by entry: e / (1 + e) or 1 / (1 + e) with e = exp(-|x|), so that nothing overflows."""
     e = np.exp(-np.abs(x))

@@ -6,7 +6,6 @@ LSTM calls pre-activations. Because y_t − y_{t-1} holds h_{t-1} and h_{t-2}, t
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any, ClassVar
 
@@ -15,7 +14,7 @@ from enrnn_ref.cells import lstm
 from enrnn_ref.cells.base import Cell, Tuple
 from enrnn_ref.cells.elementary import unit_helper
 from enrnn_ref.cells.lstm import Lstm
-from enrnn_ref.cells.restart import schedule, unit_schedule
+from enrnn_ref.cells.restart import period, schedule, unit_schedule
 
 lstm_step = unit_helper(lstm.unit_step)
 lstm_pullback = unit_helper(lstm.unit_pullback)
@@ -39,40 +38,38 @@ def unit_ahead(y: Tuple, old: Tuple, m: Any) -> Any:
     )
 
 
-@functools.cache
-def _units(size: float, restart: int) -> tuple[Any, Any, Any]:
-    """The scalar functions of one pair (ε, F)."""
+def unit_step(z: Tuple, states: Tuple, theta: Tuple) -> Any:
+    eps, restart = theta
+    m, following = unit_schedule(states[6], restart)
+    y = unit_difference(z, eps)
+    h, c = lstm_step(unit_ahead(y, states, m), (states[0], states[1]), ())
+    return h, c, y[0], y[1], y[2], y[3], following
 
-    def unit_step(z: Tuple, states: Tuple, theta: Tuple) -> Any:
-        m, following = unit_schedule(states[6], type(z[0])(restart))
-        y = unit_difference(z, type(z[0])(size))
-        h, c = lstm_step(unit_ahead(y, states, m), (states[0], states[1]), ())
-        return h, c, y[0], y[1], y[2], y[3], following
 
-    def unit_pullback(z: Tuple, states: Tuple, theta: Tuple, dstates: Tuple) -> Any:
-        zero, one, eps = type(z[0])(0), type(z[0])(1), type(z[0])(size)
-        m, _ = unit_schedule(states[6], type(z[0])(restart))
-        a = unit_ahead(unit_difference(z, eps), states, m)
-        da, direct, _ = lstm_pullback(a, (states[0], states[1]), (), (dstates[0], dstates[1]))
-        gain = one + m
-        i, f, g, o = (
-            dstates[2] + gain * da[0],
-            dstates[3] + gain * da[1],
-            dstates[4] + gain * da[2],
-            dstates[5] + gain * da[3],
-        )  # [MO-9]
-        dz = (-eps * i, -eps * f, -eps * g, -eps * o, i, f, g, o)
-        return dz, (zero, direct[1], -m * da[0], -m * da[1], -m * da[2], -m * da[3], zero), ()
+def unit_pullback(z: Tuple, states: Tuple, theta: Tuple, dstates: Tuple) -> Any:
+    eps, restart = theta
+    zero, one = type(z[0])(0), type(z[0])(1)
+    m, _ = unit_schedule(states[6], restart)
+    a = unit_ahead(unit_difference(z, eps), states, m)
+    da, direct, _ = lstm_pullback(a, (states[0], states[1]), (), (dstates[0], dstates[1]))
+    gain = one + m
+    i, f, g, o = (
+        dstates[2] + gain * da[0],
+        dstates[3] + gain * da[1],
+        dstates[4] + gain * da[2],
+        dstates[5] + gain * da[3],
+    )  # [MO-9]
+    dz = (-eps * i, -eps * f, -eps * g, -eps * o, i, f, g, o)
+    return dz, (zero, direct[1], -m * da[0], -m * da[1], -m * da[2], -m * da[3], zero), ()
 
-    def unit_tangent(z: Tuple, states: Tuple, theta: Tuple, dz: Tuple, dstates: Tuple, dtheta: Tuple) -> Any:
-        eps = type(z[0])(size)
-        m, _ = unit_schedule(states[6], type(z[0])(restart))
-        a, dy = unit_ahead(unit_difference(z, eps), states, m), unit_difference(dz, eps)
-        da = unit_ahead(dy, dstates, m)
-        dh, dc = lstm_tangent(a, (states[0], states[1]), (), da, (dstates[0], dstates[1]), ())
-        return dh, dc, dy[0], dy[1], dy[2], dy[3], type(z[0])(0)
 
-    return unit_step, unit_pullback, unit_tangent
+def unit_tangent(z: Tuple, states: Tuple, theta: Tuple, dz: Tuple, dstates: Tuple, dtheta: Tuple) -> Any:
+    eps, restart = theta
+    m, _ = unit_schedule(states[6], restart)
+    a, dy = unit_ahead(unit_difference(z, eps), states, m), unit_difference(dz, eps)
+    da = unit_ahead(dy, dstates, m)
+    dh, dc = lstm_tangent(a, (states[0], states[1]), (), da, (dstates[0], dstates[1]), ())
+    return dh, dc, dy[0], dy[1], dy[2], dy[3], type(z[0])(0)
 
 
 class NesterovLstm(Cell):
@@ -101,11 +98,19 @@ class NesterovLstm(Cell):
     states: ClassVar[dict[str, int]] = {"h": 1, "c": 1, "iterate": 4, "phase": 1}
     reads_output: ClassVar[bool] = False
 
+    unit_step = staticmethod(unit_step)
+    unit_pullback = staticmethod(unit_pullback)
+    unit_tangent = staticmethod(unit_tangent)
+
     def __init__(self, step: float, restart: int) -> None:
         self.step_size = number("step", step, least=-math.inf)
         self.restart = integer("restart", restart, least=0)
-        self.unit_step, self.unit_pullback, self.unit_tangent = _units(self.step_size, self.restart)
         self._lstm = Lstm()
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """ε and F."""
+        return self.step_size, period(self.restart)
 
     def step(self, z: Tuple, states: Tuple, theta: Tuple) -> Tuple:
         """[MO-8]."""

@@ -14,7 +14,7 @@ from enrnn_ref.cells.base import Tuple
 def unit_step(z: Tuple, states: Tuple, theta: Tuple) -> Any:
     x = z[0]
     zero = type(x)(0)
-    return (zero if x <= zero else x,)  # NaN passes
+    return (zero if x <= zero else x,)  # noqa: FURB136 (NaN passes)
 
 
 def unit_pullback(z: Tuple, states: Tuple, theta: Tuple, dstates: Tuple) -> Any:

@@ -6,7 +6,6 @@ does to a drive near zero is told in derivations/13-momentum.md under "Where it 
 
 from __future__ import annotations
 
-import functools
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,40 +20,35 @@ FLOOR = 1e-16
 """δ of [MO-4], as released; a normal number in float32 too."""
 
 
-@functools.cache
-def _units(momentum: float, size: float, decay: float) -> tuple[Any, Any, Any]:
-    """The scalar functions of one triple (μ, ε, β)."""
-    fresh = 1 - decay
+def unit_step(z: Tuple, states: Tuple, theta: Tuple) -> Any:
+    u, v, s = z[0], states[1], states[2]
+    mu, eps, beta, rest = theta
+    v, s = mu * v + eps * u, beta * abs(s) + rest * (u * u)
+    return v / sqrt(s + type(u)(FLOOR)), v, s
 
-    def unit_step(z: Tuple, states: Tuple, theta: Tuple) -> Any:
-        u, v, s = z[0], states[1], states[2]
-        mu, eps, beta, rest, floor = type(u)(momentum), type(u)(size), type(u)(decay), type(u)(fresh), type(u)(FLOOR)
-        v, s = mu * v + eps * u, beta * abs(s) + rest * (u * u)
-        return v / sqrt(s + floor), v, s
 
-    def unit_pullback(z: Tuple, states: Tuple, theta: Tuple, dstates: Tuple) -> Any:
-        u, v, s, da, dv, ds = z[0], states[1], states[2], dstates[0], dstates[1], dstates[2]
-        mu, eps, beta, rest, floor = type(u)(momentum), type(u)(size), type(u)(decay), type(u)(fresh), type(u)(FLOOR)
-        zero, two = type(u)(0), type(u)(2)
-        q = beta * abs(s) + rest * (u * u) + floor
-        along = da / sqrt(q)
-        dv = dv + along
-        ds = ds - along * (mu * v + eps * u) / (two * q)
-        down = beta * ds
-        return (eps * dv + two * rest * u * ds,), (zero, mu * dv, -down if s < zero else down), ()  # [MO-5]
+def unit_pullback(z: Tuple, states: Tuple, theta: Tuple, dstates: Tuple) -> Any:
+    u, v, s, da, dv, ds = z[0], states[1], states[2], dstates[0], dstates[1], dstates[2]
+    mu, eps, beta, rest = theta
+    zero, two = type(u)(0), type(u)(2)
+    q = beta * abs(s) + rest * (u * u) + type(u)(FLOOR)
+    along = da / sqrt(q)
+    dv = dv + along
+    ds = ds - along * (mu * v + eps * u) / (two * q)
+    down = beta * ds
+    return (eps * dv + two * rest * u * ds,), (zero, mu * dv, -down if s < zero else down), ()  # [MO-5]
 
-    def unit_tangent(z: Tuple, states: Tuple, theta: Tuple, dz: Tuple, dstates: Tuple, dtheta: Tuple) -> Any:
-        u, v, s, du, dv, ds = z[0], states[1], states[2], dz[0], dstates[1], dstates[2]
-        mu, eps, beta, rest, floor = type(u)(momentum), type(u)(size), type(u)(decay), type(u)(fresh), type(u)(FLOOR)
-        zero, two = type(u)(0), type(u)(2)
-        q = beta * abs(s) + rest * (u * u) + floor
-        root = sqrt(q)
-        a = (mu * v + eps * u) / root
-        dv = mu * dv + eps * du
-        ds = beta * (-ds if s < zero else ds) + two * rest * u * du
-        return dv / root - a * ds / (two * q), dv, ds  # [MO-10]
 
-    return unit_step, unit_pullback, unit_tangent
+def unit_tangent(z: Tuple, states: Tuple, theta: Tuple, dz: Tuple, dstates: Tuple, dtheta: Tuple) -> Any:
+    u, v, s, du, dv, ds = z[0], states[1], states[2], dz[0], dstates[1], dstates[2]
+    mu, eps, beta, rest = theta
+    zero, two = type(u)(0), type(u)(2)
+    q = beta * abs(s) + rest * (u * u) + type(u)(FLOOR)
+    root = sqrt(q)
+    a = (mu * v + eps * u) / root
+    dv = mu * dv + eps * du
+    ds = beta * (-ds if s < zero else ds) + two * rest * u * du
+    return dv / root - a * ds / (two * q), dv, ds  # [MO-10]
 
 
 class AdaptiveMomentum(Cell):
@@ -82,9 +76,17 @@ class AdaptiveMomentum(Cell):
     states: ClassVar[dict[str, int]] = {"a": 1, "v": 1, "s": 1}
     reads_output: ClassVar[bool] = False
 
+    unit_step = staticmethod(unit_step)
+    unit_pullback = staticmethod(unit_pullback)
+    unit_tangent = staticmethod(unit_tangent)
+
     def __init__(self, momentum: float, step: float, decay: float) -> None:
         self.momentum, self.step_size, self.decay = checked_momentum(momentum), checked_step(step), _decay(decay)
-        self.unit_step, self.unit_pullback, self.unit_tangent = _units(self.momentum, self.step_size, self.decay)
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """μ, ε, β and 1 − β, which would not be the same as a difference of rounded numbers."""
+        return self.momentum, self.step_size, self.decay, 1 - self.decay
 
     def step(self, z: Tuple, states: Tuple, theta: Tuple) -> Tuple:
         """[MO-4]."""

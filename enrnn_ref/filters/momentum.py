@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from typing import Any, ClassVar
 
@@ -11,26 +10,19 @@ from enrnn_ref.cells.base import Cell, Tuple
 from enrnn_ref.errors import OptionError
 
 
-@functools.cache
-def _units(momentum: float, size: float) -> tuple[Any, Any, Any]:
-    """The scalar functions of one pair (μ, ε)."""
+def unit_step(z: Tuple, states: Tuple, theta: Tuple) -> Any:
+    mu, eps = theta
+    return (mu * states[0] + eps * z[0],)
 
-    def unit_step(z: Tuple, states: Tuple, theta: Tuple) -> Any:
-        u, v = z[0], states[0]
-        mu, eps = type(u)(momentum), type(u)(size)
-        return (mu * v + eps * u,)
 
-    def unit_pullback(z: Tuple, states: Tuple, theta: Tuple, dstates: Tuple) -> Any:
-        dv = dstates[0]
-        mu, eps = type(dv)(momentum), type(dv)(size)
-        return (eps * dv,), (mu * dv,), ()  # [MO-3]
+def unit_pullback(z: Tuple, states: Tuple, theta: Tuple, dstates: Tuple) -> Any:
+    mu, eps = theta
+    return (eps * dstates[0],), (mu * dstates[0],), ()  # [MO-3]
 
-    def unit_tangent(z: Tuple, states: Tuple, theta: Tuple, dz: Tuple, dstates: Tuple, dtheta: Tuple) -> Any:
-        du, dv = dz[0], dstates[0]
-        mu, eps = type(du)(momentum), type(du)(size)
-        return (mu * dv + eps * du,)
 
-    return unit_step, unit_pullback, unit_tangent
+def unit_tangent(z: Tuple, states: Tuple, theta: Tuple, dz: Tuple, dstates: Tuple, dtheta: Tuple) -> Any:
+    mu, eps = theta
+    return (mu * dstates[0] + eps * dz[0],)
 
 
 class Momentum(Cell):
@@ -52,9 +44,17 @@ class Momentum(Cell):
     recurrent: ClassVar[tuple[int, ...]] = ()
     states: ClassVar[dict[str, int]] = {"v": 1}
 
+    unit_step = staticmethod(unit_step)
+    unit_pullback = staticmethod(unit_pullback)
+    unit_tangent = staticmethod(unit_tangent)
+
     def __init__(self, momentum: float, step: float) -> None:
         self.momentum, self.step_size = checked_momentum(momentum), checked_step(step)
-        self.unit_step, self.unit_pullback, self.unit_tangent = _units(self.momentum, self.step_size)
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """μ and ε."""
+        return self.momentum, self.step_size
 
     def step(self, z: Tuple, states: Tuple, theta: Tuple) -> Tuple:
         return (self.momentum * states[0] + self.step_size * z[0],)

@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any, ClassVar
 
 from enrnn_ref.arrays import integer
 from enrnn_ref.cells.base import Cell, Tuple
-from enrnn_ref.cells.restart import schedule, unit_schedule
+from enrnn_ref.cells.restart import period, schedule, unit_schedule
 from enrnn_ref.filters.momentum import checked_step
 
 
-@functools.cache
-def _units(size: float, restart: int) -> tuple[Any, Any, Any]:
-    """The scalar functions of one pair (ε, F)."""
+def unit_step(z: Tuple, states: Tuple, theta: Tuple) -> Any:
+    eps, restart = theta
+    m, ahead = unit_schedule(states[1], restart)
+    return m * states[0] + eps * z[0], ahead
 
-    def unit_step(z: Tuple, states: Tuple, theta: Tuple) -> Any:
-        u, v, phase = z[0], states[0], states[1]
-        m, ahead = unit_schedule(phase, type(u)(restart))
-        return m * v + type(u)(size) * u, ahead
 
-    def unit_pullback(z: Tuple, states: Tuple, theta: Tuple, dstates: Tuple) -> Any:
-        dv, phase = dstates[0], states[1]
-        m, _ = unit_schedule(phase, type(dv)(restart))
-        return (type(dv)(size) * dv,), (m * dv, type(dv)(0)), ()  # [MO-7]
+def unit_pullback(z: Tuple, states: Tuple, theta: Tuple, dstates: Tuple) -> Any:
+    eps, restart = theta
+    m, _ = unit_schedule(states[1], restart)
+    return (eps * dstates[0],), (m * dstates[0], type(m)(0)), ()  # [MO-7]
 
-    def unit_tangent(z: Tuple, states: Tuple, theta: Tuple, dz: Tuple, dstates: Tuple, dtheta: Tuple) -> Any:
-        du, dv, phase = dz[0], dstates[0], states[1]
-        m, _ = unit_schedule(phase, type(du)(restart))
-        return m * dv + type(du)(size) * du, type(du)(0)
 
-    return unit_step, unit_pullback, unit_tangent
+def unit_tangent(z: Tuple, states: Tuple, theta: Tuple, dz: Tuple, dstates: Tuple, dtheta: Tuple) -> Any:
+    eps, restart = theta
+    m, _ = unit_schedule(states[1], restart)
+    return m * dstates[0] + eps * dz[0], type(m)(0)
 
 
 class ScheduledMomentum(Cell):
@@ -54,9 +49,17 @@ class ScheduledMomentum(Cell):
     recurrent: ClassVar[tuple[int, ...]] = ()
     states: ClassVar[dict[str, int]] = {"v": 1, "phase": 1}
 
+    unit_step = staticmethod(unit_step)
+    unit_pullback = staticmethod(unit_pullback)
+    unit_tangent = staticmethod(unit_tangent)
+
     def __init__(self, step: float, restart: int) -> None:
         self.step_size, self.restart = checked_step(step), integer("restart", restart, least=0)
-        self.unit_step, self.unit_pullback, self.unit_tangent = _units(self.step_size, self.restart)
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """ε and F."""
+        return self.step_size, period(self.restart)
 
     def step(self, z: Tuple, states: Tuple, theta: Tuple) -> Tuple:
         """[MO-6]."""

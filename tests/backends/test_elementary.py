@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from enrnn_ref.backends import elementary as compiled  # registers the compiled forms
-from enrnn_ref.cells.elementary import sigmoid, sqrt, tanh
+from enrnn_ref.cells.elementary import floor, sigmoid, sqrt, tanh
 
 assert compiled
 
@@ -34,6 +34,12 @@ def _sqrt(x, y):
         y[j] = sqrt(x[j])
 
 
+@numba.njit(error_model="numpy")
+def _floor(x, y):
+    for j in range(x.size):
+        y[j] = floor(x[j])
+
+
 LOOPS = {"tanh": _tanh, "sigmoid": _sigmoid, "sqrt": _sqrt}
 
 
@@ -41,6 +47,19 @@ def _apply(name, x):
     y = np.empty_like(x)
     LOOPS[name](x, y)
     return y
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_a_floor_is_that_of_numpy_bit_for_bit(kind):
+    """Around every small whole number, at every size, beyond the numbers that have a fraction, and signs of zero."""
+    whole = np.arange(-300, 300).astype(kind)
+    sizes = np.geomspace(np.finfo(kind).tiny, np.finfo(kind).max / 2, 5000).astype(kind)
+    x = np.concatenate([whole, np.nextafter(whole, kind(np.inf)), np.nextafter(whole, kind(-np.inf)), sizes, -sizes])
+    x = np.concatenate([x, np.array([0.0, -0.0, 2.0**63, -(2.0**63), 1e30, np.inf, -np.inf, np.nan], kind)])
+    found = np.empty_like(x)
+    _floor(x, found)
+    np.testing.assert_array_equal(found, np.floor(x))
+    np.testing.assert_array_equal(np.signbit(found), np.signbit(np.floor(x)))
 
 
 def _units_in_the_last_place(found, exact):
@@ -77,7 +96,7 @@ def test_the_ends_of_the_range(kind):
     assert y.dtype == kind
 
 
-@pytest.mark.parametrize("function", [tanh, sigmoid, sqrt], ids=lambda function: function.__name__)
+@pytest.mark.parametrize("function", [tanh, sigmoid, sqrt, floor], ids=lambda function: function.__name__)
 def test_compiled_they_keep_the_type_of_their_argument(function):
     """No constant makes the arithmetic on single precision double, which would cost half of the speed."""
 
@@ -101,4 +120,5 @@ def test_they_run_as_plain_python_too():
         assert tanh(np.float32(x)) == np.tanh(np.float32(x))
         assert sigmoid(x) == pytest.approx(1 / (1 + np.exp(-x)), rel=1e-15, abs=0)
         assert type(sigmoid(np.float32(x)))(0).dtype == np.float32
-    assert sqrt(np.float32(2)).dtype == np.float32
+    assert sqrt(np.float32(2)).dtype == floor(np.float32(2)).dtype == np.float32
+    assert floor(-0.5) == -1.0

@@ -12,6 +12,7 @@ from enrnn_ref.cells.nesterov_lstm import NesterovLstm
 from enrnn_ref.filters import AdaptiveMomentum, Momentum, ScheduledMomentum
 from tests.gated_cell import GatedCell
 from tests.relayed_cell import RelayedCell
+from tests.settled_cell import SettledCell
 from tests.strategies import seeds
 
 RELAYS = [GruBefore(), RelayedCell()]
@@ -19,6 +20,7 @@ CELLS = st.sampled_from(
     [
         *(ACTIVATIONS[name]() for name in sorted(ACTIVATIONS)),
         GatedCell(),
+        SettledCell(0.3, -0.7),
         *RELAYS,
         Lstm(),
         PeepholeLstm(),
@@ -56,6 +58,11 @@ def _unit_by_unit(function, *arguments):
     return results
 
 
+def _of_units(cell, theta):
+    """What the scalar functions take for ``theta``: the settings behind the parameters."""
+    return *theta, *(np.full(UNITS, value) for value in cell.settings)
+
+
 def _columns(results, shape):
     """One array per entry of the tuples in ``results``."""
     return tuple(np.array(column).reshape(shape) for column in zip(*results, strict=True))
@@ -65,7 +72,7 @@ def _columns(results, shape):
 def test_scalar_and_array_step_agree(cell, seed):
     _, z, states, theta = _point(cell, seed)
     new = cell.step(z, states, theta)
-    scalar = _columns(_unit_by_unit(cell.unit_step, z, states, theta), z[0].shape)
+    scalar = _columns(_unit_by_unit(cell.unit_step, z, states, _of_units(cell, theta)), z[0].shape)
     assert len(new) == len(scalar) == sum(cell.states.values())
     for a, b in zip(new, scalar, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-14, atol=1e-15)
@@ -76,7 +83,8 @@ def test_a_pre_activation_that_is_no_number_is_seen_in_the_state(cell, seed, dat
     """A state of zero in its place would let a diverged run go on as if nothing were wrong."""
     _, z, states, theta = _point(cell, seed)
     z[data.draw(st.integers(0, cell.gates - 1))][1, 2] = np.nan
-    unit = [tuple(array[1, 2] for array in group) for group in (z, states)] + [tuple(array[2] for array in theta)]
+    unit = [tuple(array[1, 2] for array in group) for group in (z, states)]
+    unit.append(tuple(array[2] for array in _of_units(cell, theta)))
     seen, seen_by_unit = [new[1, 2] for new in cell.step(z, states, theta)], list(cell.unit_step(*unit))
     if cell.relayed:  # its product is added to the other gates
         seen.append(cell.relay(z, states, theta)[1, 2])
@@ -90,7 +98,7 @@ def test_scalar_and_array_pullback_agree(cell, seed):
     rng, z, states, theta = _point(cell, seed)
     dstates = tuple(rng.standard_normal((sum(cell.states.values()), *z[0].shape)))
     groups = cell.pullback(z, states, theta, dstates)
-    scalar = _unit_by_unit(cell.unit_pullback, z, states, theta, dstates)
+    scalar = _unit_by_unit(cell.unit_pullback, z, states, _of_units(cell, theta), dstates)
     for k, (group, count) in enumerate(zip(groups, (len(z), len(states), len(theta)), strict=True)):
         assert len(group) == count
         for a, b in zip(group, _columns([result[k] for result in scalar], z[0].shape), strict=True):
@@ -104,7 +112,7 @@ def test_scalar_and_array_tangent_agree(cell, seed):
     dz, dstates = (tuple(rng.standard_normal((len(group), *z[0].shape))) for group in (z, states))
     dtheta = tuple(rng.standard_normal((len(theta), UNITS)))
     arrays = cell.tangent(z, states, theta, dz, dstates, dtheta)
-    scalar = _unit_by_unit(cell.unit_tangent, z, states, theta, dz, dstates, dtheta)
+    scalar = _unit_by_unit(cell.unit_tangent, z, states, _of_units(cell, theta), dz, dstates, dtheta)
     for a, b in zip(arrays, _columns(scalar, z[0].shape), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-13, atol=1e-15)
 

@@ -214,7 +214,7 @@ def test_parameters_of_a_device_are_not_looked_at_but_where_no_result_exists():
 
     assert np.isnan(with_nan("input").y).all()
     for name in ("skew", "short"):
-        with pytest.raises(er.errors.NotFiniteError, match="holds .* NaN"):
+        with pytest.raises(er.errors.NotFiniteError, match=r"holds .* NaN"):
             with_nan(name)
     with pytest.raises(er.errors.ParameterError, match="params is a list"):
         point.model.forward([foreign(point.x)], point.x, backend="cuda")

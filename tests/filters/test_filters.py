@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enrnn_ref import backends
-from enrnn_ref.backends.base import States, Step, room
+from enrnn_ref.backends.base import States, Step, room, settings_of
 from enrnn_ref.cells.nesterov_lstm import NesterovLstm
-from enrnn_ref.cells.restart import schedule, unit_schedule
+from enrnn_ref.cells.restart import period, schedule, unit_schedule
 from enrnn_ref.errors import OptionError
 from enrnn_ref.filters import AdaptiveMomentum, Momentum, ScheduledMomentum
 from tests.strategies import BACKENDS, seeds
@@ -79,16 +79,18 @@ def test_both_versions_agree(cell, seed):
     """Each line of the two is the same formula, a dozen roundings long."""
     rng = np.random.default_rng(seed)
     z, states = point(cell, rng)
-    dz, dstates = directions(cell, rng)
-    pairs = list(zip(cell.step(z, states, ()), by_unit(lambda *a: cell.unit_step(*a, ()), z, states), strict=True))
+    dz, dstates, settings = *directions(cell, rng), cell.settings
+    pairs = list(
+        zip(cell.step(z, states, ()), by_unit(lambda *a: cell.unit_step(*a, settings), z, states), strict=True)
+    )
     arrays = cell.pullback(z, states, (), dstates)
-    scalars = by_unit(lambda z, s, d: cell.unit_pullback(z, s, (), d)[:2], z, states, dstates)
+    scalars = by_unit(lambda z, s, d: cell.unit_pullback(z, s, settings, d)[:2], z, states, dstates)
     assert arrays[2] == ()
     for array_group, scalar_group in zip(arrays[:2], scalars, strict=True):
         pairs += list(zip(array_group, scalar_group, strict=True))
     arrays = cell.tangent(z, states, (), dz, dstates, ())
     pairs += list(
-        zip(arrays, by_unit(lambda *a: cell.unit_tangent(a[0], a[1], (), a[2], a[3], ()), z, states, dz, dstates),
+        zip(arrays, by_unit(lambda *a: cell.unit_tangent(a[0], a[1], settings, a[2], a[3], ()), z, states, dz, dstates),
             strict=True)
     )  # fmt: skip
     assert len(pairs) == 3 * components(cell) + cell.gates
@@ -148,9 +150,10 @@ def test_dtype_is_kept(cell, dtype):
     results = [*cell.step(z, states, ()), *cell.tangent(z, states, (), z, states, ())]
     results += [array for group in cell.pullback(z, states, (), states) for array in group]
     if dtype != np.longdouble:
-        results += by_unit(lambda *a: cell.unit_step(*a, ()), z, states)
-        results += by_unit(lambda *a: cell.unit_tangent(*a, (), *a, ()), z, states)
-        for group in by_unit(lambda *a: cell.unit_pullback(*a, (), a[1])[:2], z, states):
+        settings = settings_of(cell, dtype)
+        results += by_unit(lambda *a: cell.unit_step(*a, settings), z, states)
+        results += by_unit(lambda *a: cell.unit_tangent(*a, settings, *a, ()), z, states)
+        for group in by_unit(lambda *a: cell.unit_pullback(*a, settings, a[1])[:2], z, states):
             results += group
     assert {array.dtype for array in results} == {np.dtype(dtype)}
 
@@ -236,26 +239,27 @@ class TestThePhase:
         for t in range(130):
             k = t % restart if restart else t
             m, phase = schedule(phase, restart)
-            unit_m, scalar = unit_schedule(scalar, dtype(restart))
+            unit_m, scalar = unit_schedule(scalar, dtype(period(restart)))
             assert m == unit_m == dtype(k) / dtype(k + 3)
             assert phase == scalar == (0 if k + 1 == restart else k + 1)
 
     @given(k=st.integers(0, 1000), off=st.floats(-0.25, 0.74), restart=st.sampled_from((0, 7)))
     def test_it_is_constant_around_a_count(self, k, off, restart):
-        expected = unit_schedule(float(k), float(restart))
-        assert unit_schedule(float(k + off), float(restart)) == expected
+        expected = unit_schedule(float(k), period(restart))
+        assert unit_schedule(float(k + off), period(restart)) == expected
         m, ahead = schedule(np.array([k + off]), restart)
         assert (m[0], ahead[0]) == expected
 
     @pytest.mark.parametrize("phase", [-0.5, -3.0, -1e300])
     def test_below_zero_it_is_zero(self, phase):
-        assert unit_schedule(phase, 0.0) == (0.0, 1.0)
+        assert unit_schedule(phase, period(0)) == (0.0, 1.0)
         assert schedule(np.array(phase), 0) == (0.0, 1.0)
 
     def test_in_float32_it_stops_at_the_largest_count(self):
         m, ahead = schedule(np.array([2.0**24], np.float32), 0)
         assert ahead == 2.0**24
         assert 1 - 2.0**-21 < m < 1
+        assert unit_schedule(np.float32(2.0**24), np.float32(period(0))) == (m, ahead)
 
 
 class TestNearZero:
@@ -324,14 +328,15 @@ def test_numbers_out_of_range(make, name):
         make()
 
 
-def test_equal_numbers_share_their_functions():
-    for make in (
-        lambda: Momentum(0.6, 0.5),
-        lambda: AdaptiveMomentum(0.6, 0.5, 0.9),
-        lambda: ScheduledMomentum(0.5, 2),
-        lambda: NesterovLstm(0.5, 2),
+def test_all_numbers_share_their_functions():
+    """Numbers are told apart when a kernel runs, not when it is compiled."""
+    for one, other in (
+        (Momentum(0.6, 0.5), Momentum(0.0, -0.5)),
+        (AdaptiveMomentum(0.6, 0.5, 0.9), AdaptiveMomentum(0.6, 0.5, 0.8)),
+        (ScheduledMomentum(0.5, 2), ScheduledMomentum(0.5, 0)),
+        (NesterovLstm(0.5, 2), NesterovLstm(0.4, 3)),
     ):
-        one, other = make(), make()
+        assert one.settings != other.settings
         assert one.unit_step is other.unit_step
         assert one.unit_pullback is other.unit_pullback
         assert one.unit_tangent is other.unit_tangent

@@ -8,7 +8,7 @@ import pytest
 from enrnn_ref.cells import ACTIVATIONS, Cell, ComplexModRelu, GruAfter, GruBefore, Lstm, ModRelu, PeepholeLstm
 from enrnn_ref.cells.complex_modrelu import polar
 from enrnn_ref.cells.nesterov_lstm import NesterovLstm
-from enrnn_ref.cells.restart import schedule, unit_schedule
+from enrnn_ref.cells.restart import period, schedule, unit_schedule
 from enrnn_ref.filters import AdaptiveMomentum, Momentum, ScheduledMomentum
 
 CELLS = {
@@ -42,6 +42,11 @@ def unit_by_unit(function, *groups):
     return np.array(results).T.reshape(-1, *SHAPE)
 
 
+def of_units(cell, theta):
+    """What the scalar functions take for ``theta``: the settings behind the parameters."""
+    return *theta, *(np.full(SHAPE[1], value) for value in cell.settings)
+
+
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", CELLS)
 def test_both_versions_agree(name, seed):
@@ -49,10 +54,11 @@ def test_both_versions_agree(name, seed):
     z, states, theta = point(cell, rng)
     dz, dstates, dtheta = point(cell, rng)
     at, along = (z, states, theta), (dz, dstates, dtheta)
+    there = z, states, of_units(cell, theta)
     pairs = [
-        (cell.step(*at), unit_by_unit(cell.unit_step, *at)),
-        (sum(cell.pullback(*at, dstates), ()), unit_by_unit(cell.unit_pullback, *at, dstates)),
-        (cell.tangent(*at, *along), unit_by_unit(cell.unit_tangent, *at, *along)),
+        (cell.step(*at), unit_by_unit(cell.unit_step, *there)),
+        (sum(cell.pullback(*at, dstates), ()), unit_by_unit(cell.unit_pullback, *there, dstates)),
+        (cell.tangent(*at, *along), unit_by_unit(cell.unit_tangent, *there, *along)),
     ]
     if cell.relayed:
         dq = dstates[0]
@@ -147,7 +153,7 @@ def test_a_count_from_anywhere_is_taken_modulo_the_restart(restart):
     ahead = (k + 1) % restart if restart else k + 1
     np.testing.assert_array_equal(schedule(count, restart), [k / (k + 3), ahead])
     np.testing.assert_array_equal(
-        [unit_schedule(phase, float(restart)) for phase in count.tolist()], [*zip(k / (k + 3), ahead, strict=True)]
+        [unit_schedule(phase, period(restart)) for phase in count.tolist()], [*zip(k / (k + 3), ahead, strict=True)]
     )
 
 
@@ -161,7 +167,9 @@ def test_the_slope_of_a_mean_square_at_zero_is_that_from_above(zero):
     )
     np.testing.assert_array_equal(found, expected)
     for function, rest in ((cell.unit_pullback, along[1:2]), (cell.unit_tangent, along)):
-        np.testing.assert_array_equal(unit_by_unit(function, *at, *rest), unit_by_unit(function, *above, *rest))
+        np.testing.assert_array_equal(
+            *(unit_by_unit(function, *where[:2], of_units(cell, theta), *rest) for where in (at, above))
+        )
 
 
 @pytest.mark.parametrize("name", ["scheduled", "nesterov"])

@@ -9,6 +9,7 @@ import numpy as np
 from cuda.bindings import nvjitlink
 from numba.cuda import dispatcher
 
+from enrnn_ref.backends.base import settings_of
 from enrnn_ref.backends.cuda.algebra import add_diagonal, cut_skew, fill_skew
 from enrnn_ref.backends.cuda.arithmetic import OPERATIONS, of_number, of_two
 from enrnn_ref.backends.cuda.arrays import clearing, entrywise, reversing
@@ -55,8 +56,9 @@ def kernels_of(cell, dtype, threads=THREADS, held=HELD):
 
     units, two, three, four = units_of(cell), array(2), array(3), array(4)
     steps = step_kernels(units)
-    unit = (two, four, four, INTEGER, four)  # theta, z, h, its time, memory
-    along = (two, two, four, four, four, four, INTEGER, four, four)
+    settings = numba.typeof(settings_of(cell, dtype))
+    unit = (two, settings, four, four, INTEGER, four)  # theta, settings, z, h, its time, memory
+    along = (two, settings, two, four, four, four, four, INTEGER, four, four)
     found = {
         "step": (steps.step, (*unit, four, INTEGER, INTEGER, number)),
         "pullback": (steps.pullback, (*unit, three, three, four, three, INTEGER, number)),
@@ -73,10 +75,10 @@ def kernels_of(cell, dtype, threads=THREADS, held=HELD):
     for rung in ("shared", "registers", "grid"):
         weights = 0 if rung == "shared" else held
         forward, backward = persistent_kernels(units, kind, threads, weights, rung == "grid")
-        found[f"{rung} forward"] = (forward, (two, four, four, four, two, INDICES, *shape))
+        found[f"{rung} forward"] = (forward, (two, settings, four, four, four, two, INDICES, *shape))
         found[f"{rung} backward"] = (
             backward,
-            (two, four, four, four, four, three, three, four, three, two, INDICES, *shape),
+            (two, settings, four, four, four, four, three, three, four, three, two, INDICES, *shape),
         )
     return found
 

@@ -51,7 +51,7 @@ def forward(units: Units, on: Operands, shape: Plan, tape: DeviceTape, below: An
         return
     kernels = persistent_kernels(units, below.dtype, shape.threads, shape.held, shape.rung == "grid")
     _launch(kernels.forward, shape)(
-        on.theta, tape.z, _by_unit(tape), tape.memory, on.matrix, on.where,
+        on.theta, on.settings, tape.z, _by_unit(tape), tape.memory, on.matrix, on.where,
         shape.group, shape.staged, shape.count, shape.shares, below,
     )  # fmt: skip
 
@@ -68,7 +68,8 @@ def backward(
     batch, n = tape.z.shape[1], tape.z.shape[3]
     kernels = persistent_kernels(units, below.dtype, shape.threads, shape.held, shape.rung == "grid")
     _launch(kernels.backward, shape)(
-        on.theta, tape.z, _by_unit(tape), tape.memory, dh.reshape(len(dh), batch, units.layout.components, n),
+        on.theta, on.settings, tape.z, _by_unit(tape), tape.memory,
+        dh.reshape(len(dh), batch, units.layout.components, n),
         carried.dh.reshape(batch, -1, n), carried.dmemory, dz, carried.dtheta, on.transposed, on.where,
         shape.group, shape.staged, shape.count, shape.shares, below,
     )  # fmt: skip
@@ -85,9 +86,9 @@ def _forward_by_steps(units: Units, on: Operands, tape: DeviceTape, below: Any) 
         seen, put = (0, t) if on.projected else (t, t + 1)
         _add(flat, t, on.direct, on.matrix, h, t, on.columns)  # [GS-2]
         if units.layout.relayed:
-            kernels.relay[grid, SQUARE](on.theta, z, seen_h, seen, memory, q, t)
+            kernels.relay[grid, SQUARE](on.theta, on.settings, z, seen_h, seen, memory, q, t)
             _add(flat, t, on.relayed, on.relay_matrix, q, t, on.units)  # [CO-2]
-        kernels.step[grid, SQUARE](on.theta, z, seen_h, seen, memory, after, put, t, below)  # [GS-3]
+        kernels.step[grid, SQUARE](on.theta, on.settings, z, seen_h, seen, memory, after, put, t, below)  # [GS-3]
         if on.projected:
             clear_rows[_grid(h.shape[2], batch), SQUARE](h, t + 1)
             _add(h, t + 1, on.columns, on.projection, after.reshape(time, batch, n), t, on.units)  # [CO-3]
@@ -116,12 +117,24 @@ def _backward_by_steps(
             _add(dm, 0, on.units, on.projection_transposed, dh_t, 0, on.columns)  # [CO-6]
             clear_rows[_grid(width, batch), SQUARE](dh_t, 0)
         kernels.pullback[grid, SQUARE](
-            on.theta, z, seen_h, seen, memory, arriving, carried.dmemory, dz, carried.dtheta, t, below
+            on.theta, on.settings, z, seen_h, seen, memory, arriving, carried.dmemory, dz, carried.dtheta, t, below
         )  # [BP-2]
         if units.layout.relayed:
             _add(dq, 0, on.units, on.relay_transposed, flat, t, on.relayed)  # [CO-5]
             kernels.relay_pullback[grid, SQUARE](
-                on.theta, z, seen_h, seen, memory, dq, arriving, carried.dmemory, dz, carried.dtheta, t, below
+                on.theta,
+                on.settings,
+                z,
+                seen_h,
+                seen,
+                memory,
+                dq,
+                arriving,
+                carried.dmemory,
+                dz,
+                carried.dtheta,
+                t,
+                below,
             )
         _add(dh_t, 0, on.columns, on.transposed, flat, t, on.direct)  # [BP-3]
     return whole
@@ -149,13 +162,27 @@ def tangent(
         _add(dflat, t, on.direct, on.matrix, dh, t, on.columns)
         if units.layout.relayed:
             kernels.relay_tangent[grid, SQUARE](
-                on.theta, don.theta, z, dz, seen_h, seen_dh, seen, memory, dmemory, q, dq, t
+                on.theta, on.settings, don.theta, z, dz, seen_h, seen_dh, seen, memory, dmemory, q, dq, t
             )
             _add(flat, t, on.relayed, on.relay_matrix, q, 0, on.units)
             _add(dflat, t, on.relayed, don.relay_matrix, q, 0, on.units)
             _add(dflat, t, on.relayed, on.relay_matrix, dq, 0, on.units)
         kernels.tangent[grid, SQUARE](
-            on.theta, don.theta, z, dz, seen_h, seen_dh, seen, memory, dmemory, after, dafter, put, t, below
+            on.theta,
+            on.settings,
+            don.theta,
+            z,
+            dz,
+            seen_h,
+            seen_dh,
+            seen,
+            memory,
+            dmemory,
+            after,
+            dafter,
+            put,
+            t,
+            below,
         )  # [TA-2]
         if on.projected:
             clear_rows[_grid(h.shape[2], batch), SQUARE](h, t + 1)

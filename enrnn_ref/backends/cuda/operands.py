@@ -7,20 +7,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from enrnn_ref.backends.base import Step, blocks
+from enrnn_ref.backends.base import Step, blocks, settings_of
 from enrnn_ref.backends.cuda.arrays import DeviceArray, to_device
 from enrnn_ref.backends.cuda.target import cuda
 from enrnn_ref.cells.base import Cell
 
 
 class Operands(NamedTuple):
-    """A step's matrices, each with its transpose for the way back, and index arrays.
+    """A step's matrices, each with its transpose for the way back, its numbers, and index arrays.
 
     ``direct`` and ``relayed``: the columns of z for the rows of R that multiply h and q; ``where``: the gates of the
     former. ``columns`` and ``units``: 0, 1, … for h and for n units. What a step has not has no rows.
     """
 
     theta: Any
+    settings: tuple[Any, ...]
     matrix: Any
     transposed: Any
     relay_matrix: Any
@@ -52,7 +53,8 @@ class Operands(NamedTuple):
         projection = DeviceArray(cuda.device_array((0, n), theta.dtype)) if step.projection is None else step.projection
         given: list[Any] = [*blocks(cell, step.matrix), projection]
         both = (each.data for matrix in given for each in (matrix, matrix.T.copy()))
-        return cls(theta.data, *both, *_places(cell.recurrent, len(cell.recurrent) - cell.relayed, width, n))
+        settings = settings_of(cell, theta.dtype)
+        return cls(theta.data, settings, *both, *_places(cell.recurrent, len(cell.recurrent) - cell.relayed, width, n))
 
 
 @functools.cache

@@ -31,11 +31,11 @@ from enrnn_ref.backends.cuda.units import Units
 class PersistentKernels(NamedTuple):
     """The two loops.
 
-    ``forward(theta, z, h, memory, matrix, where, group, staged, count, shares, below)`` and ``backward(theta, z, h,
-    memory, dh, dh_t, dmemory, dz, dtheta, matrix, where, group, staged, count, shares, below)``. Each block takes
-    ``count`` units of ``group`` sequences and multiplies ``staged`` of these at a time; its place in the grid (x: the
-    units, y: the sequences) says which. ``where`` has the gates that have a product, in the order of its rows. Dynamic
-    shared memory: see :func:`shared_entries`.
+    ``forward(theta, settings, z, h, memory, matrix, where, group, staged, count, shares, below)`` and ``backward(theta,
+    settings, z, h, memory, dh, dh_t, dmemory, dz, dtheta, matrix, where, group, staged, count, shares, below)``. Each
+    block takes ``count`` units of ``group`` sequences and multiplies ``staged`` of these at a time; its place in the
+    grid (x: the units, y: the sequences) says which. ``where`` has the gates that have a product, in the order of its
+    rows. Dynamic shared memory: see :func:`shared_entries`.
     """
 
     forward: Any
@@ -137,8 +137,8 @@ def persistent_kernels(units: Units, kind: Any, threads: int, held: int, across_
 
     @functools.partial(kernel, threads=threads)
     def forward(
-        theta: Any, z: Any, h: Any, memory: Any, matrix: Any, where: Any, group: int, staged: int, count: int,
-        shares: int, below: Any,
+        theta: Any, settings: Any, z: Any, h: Any, memory: Any, matrix: Any, where: Any, group: int, staged: int,
+        count: int, shares: int, below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], z.shape[3]
         first, since = cuda.blockIdx.x * count, cuda.blockIdx.y * group
@@ -164,14 +164,16 @@ def persistent_kernels(units: Units, kind: Any, threads: int, held: int, across_
                     if j < n:
                         for k in range(products):
                             z[t, b, where[k], j] += sum_of(partial, s, k * count + unit, rows, shares)  # [GS-2]
-                        values = step(gates_of(z, t, b, j), states_of(h, t, memory, t, b, j), theta_of(theta, j))
+                        values = step(
+                            gates_of(z, t, b, j), states_of(h, t, memory, t, b, j), theta_of(theta, settings, j)
+                        )
                         set_states(h, t + 1, memory, t + 1, b, j, values, below)  # [GS-3]
             meet()
 
     @functools.partial(kernel, threads=threads)
     def backward(
-        theta: Any, z: Any, h: Any, memory: Any, dh: Any, dh_t: Any, dmemory: Any, dz: Any, dtheta: Any, matrix: Any,
-        where: Any, group: int, staged: int, count: int, shares: int, below: Any,
+        theta: Any, settings: Any, z: Any, h: Any, memory: Any, dh: Any, dh_t: Any, dmemory: Any, dz: Any, dtheta: Any,
+        matrix: Any, where: Any, group: int, staged: int, count: int, shares: int, below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], z.shape[3]
         first, since = cuda.blockIdx.x * count, cuda.blockIdx.y * group
@@ -195,7 +197,7 @@ def persistent_kernels(units: Units, kind: Any, threads: int, held: int, across_
                         dz_j, direct, dtheta_j = pullback(
                             gates_of(z, t, b, j),
                             states_of(h, t, memory, t, b, j),
-                            theta_of(theta, j),
+                            theta_of(theta, settings, j),
                             arriving(dh_t, dmemory, b, j),
                         )  # [BP-2]
                         set_gates(dz, t, b, j, dz_j, below)

@@ -1,8 +1,9 @@
 """The cells' scalar functions on the device: the same source as on the CPU, compiled for another machine.
 
 Legend of the arrays, all of one dtype: T times, B sequences, n units, G gates, C components of the output, M of the
-other states, P pointwise parameters. z, dz (T, B, G, n) · h (T+1, B, C, n) · memory (T+1, M, B, n) · theta (P, n). The
-states that are carried backwards have no axis of time: dh_t (B, C, n), dmemory (M, B, n).
+other states, P pointwise parameters. z, dz (T, B, G, n) · h (T+1, B, C, n) · memory (T+1, M, B, n) · theta (P, n) ·
+settings, a tuple of numbers. The states that are carried backwards have no axis of time: dh_t (B, C, n), dmemory
+(M, B, n).
 """
 
 from __future__ import annotations
@@ -33,7 +34,16 @@ def _sqrt(x: Any) -> Any:
     return math.sqrt(x)
 
 
-_ELEMENTARY = {elementary.tanh: _tanh, elementary.sigmoid: _sigmoid, elementary.sqrt: _sqrt}
+def _floor(x: Any) -> Any:
+    return math.floor(x)
+
+
+_ELEMENTARY = {
+    elementary.tanh: _tanh,
+    elementary.sigmoid: _sigmoid,
+    elementary.sqrt: _sqrt,
+    elementary.floor: _floor,
+}
 """What the device has for the elementary functions that cells call. The simulator calls NumPy's."""
 
 
@@ -44,6 +54,7 @@ class Layout(NamedTuple):
     components: int
     memory: int
     parameters: int
+    settings: int
     recurrent: tuple[int, ...]
     relayed: int
 
@@ -54,6 +65,7 @@ class Layout(NamedTuple):
             cell.output_components,
             sum(cell.memory.values()),
             sum(cell.parameters.values()),
+            len(cell.settings),
             cell.recurrent,
             cell.relayed,
         )
@@ -62,11 +74,11 @@ class Layout(NamedTuple):
 class Units(NamedTuple):
     """A cell on the device: its functions of scalars, and what fetches their arguments and stores their results.
 
-    ``gates(z, t, b, j)`` · ``states(h, s, memory, t, b, j)`` with h at s and memory at t · ``theta(theta, j)`` ·
-    ``arriving(dh_t, dmemory, b, j)`` return tuples; ``set_gates(z, t, b, j, values, below)`` · ``add_gates`` ·
-    ``set_states(h, s, memory, t, b, j, values, below)`` · ``set_arriving(dh_t, dmemory, b, j, values, below)`` ·
-    ``add_arriving`` · ``add_theta(dtheta, b, j, values, below)`` store them, with zero for what is smaller than
-    ``below``.
+    ``gates(z, t, b, j)`` · ``states(h, s, memory, t, b, j)`` with h at s and memory at t · ``theta(theta, settings,
+    j)`` · ``dtheta(dtheta, j)`` · ``arriving(dh_t, dmemory, b, j)`` return tuples; ``set_gates(z, t, b, j, values,
+    below)`` · ``add_gates`` · ``set_states(h, s, memory, t, b, j, values, below)`` · ``set_arriving(dh_t, dmemory, b,
+    j, values, below)`` · ``add_arriving`` · ``add_theta(dtheta, b, j, values, below)`` store them, with zero for what
+    is smaller than ``below``.
     """
 
     layout: Layout
@@ -79,6 +91,7 @@ class Units(NamedTuple):
     gates: Any
     states: Any
     theta: Any
+    dtheta: Any
     arriving: Any
     set_gates: Any
     add_gates: Any
@@ -97,6 +110,7 @@ def units_of(cell: Cell) -> Units:
 @functools.cache
 def _units(layout: Layout, functions: tuple[Callable[..., Any], ...]) -> Units:
     c, outputs, others = layout.components, range(layout.components), range(layout.memory)
+    parameters = [f"theta[{k}, j]" for k in range(layout.parameters)]
 
     def gather(arguments: str, *entries: str) -> Any:
         return device_function(gathering(arguments, list(entries)))
@@ -108,7 +122,8 @@ def _units(layout: Layout, functions: tuple[Callable[..., Any], ...]) -> Units:
         *(on_device(function) for function in functions),
         gather("z, t, b, j", *(f"z[t, b, {g}, j]" for g in range(layout.gates))),
         gather("h, s, m, t, b, j", *(f"h[s, b, {k}, j]" for k in outputs), *(f"m[t, {k}, b, j]" for k in others)),
-        gather("theta, j", *(f"theta[{k}, j]" for k in range(layout.parameters))),
+        gather("theta, settings, j", *parameters, *(f"settings[{k}]" for k in range(layout.settings))),
+        gather("theta, j", *parameters),
         gather("h, m, b, j", *(f"h[b, {k}, j]" for k in outputs), *(f"m[{k}, b, j]" for k in others)),
         scatter("z, t, b, j", *(f"z[t, b, {g}, j] = flush(values[{g}], below)" for g in range(layout.gates))),
         scatter("z, t, b, j", *(f"z[t, b, {g}, j] += flush(values[{g}], below)" for g in range(layout.gates))),
