@@ -150,9 +150,14 @@ def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:
 
 def clear(target: Any) -> None:
     """target = 0."""
+    fill(target, 0)
+
+
+def fill(target: Any, value: float) -> None:
+    """target = value, in all entries."""
     size = math.prod(target.shape)
     if size:
-        clearing(len(target.shape))[_grid(size), THREADS](target, size)
+        filling(len(target.shape))[grid(size), THREADS](target, target.dtype.type(value), size)
 
 
 def copy(target: Any, source: Any) -> None:
@@ -168,17 +173,18 @@ def add(target: Any, term: Any) -> None:
 def reverse(target: Any, source: Any) -> None:
     """target = source (T, B, k) from the last time to the first."""
     size = math.prod(source.shape)
-    reversing[_grid(size), THREADS](target, source, size)
+    reversing[grid(size), THREADS](target, source, size)
 
 
 def _over_all(target: Any, source: Any, *, adding: bool) -> None:
     size, period = math.prod(target.shape), math.prod(source.shape)
     if size:
         work = entrywise(len(target.shape), len(source.shape), adding)
-        work[_grid(size), THREADS](target, source, size, period)
+        work[grid(size), THREADS](target, source, size, period)
 
 
-def _grid(size: int) -> int:
+def grid(size: int) -> int:
+    """Blocks of a launch over so many entries."""
     return min(BLOCKS, -(-size // THREADS))
 
 
@@ -218,14 +224,14 @@ def reversing(target: Any, source: Any, size: int) -> None:
 
 
 @functools.cache
-def clearing(axes: int) -> Any:
-    """``work(target, size)`` for an array of so many axes."""
+def filling(axes: int) -> Any:
+    """``work(target, value, size)`` for an array of so many axes."""
     place = _place(axes)
 
     @kernel
-    def work(target: Any, size: int) -> None:
+    def work(target: Any, value: Any, size: int) -> None:
         for k in range(cuda.grid(1), size, cuda.gridsize(1)):
-            target[place(target.shape, k)] = 0
+            target[place(target.shape, k)] = value
 
     return work
 
