@@ -60,7 +60,8 @@ def on_host(tasks: Sequence[Entrywise]) -> Found:
                 for k in places:
                     like = tasks[k].arrays[0]
                     end = start + like.size
-                    results[k] = tuple([part[start:end].reshape(like.shape) for part in found])
+                    # Copies: the bits of a product may depend on how memory is aligned, and views begin anywhere.
+                    results[k] = tuple([part[start:end].reshape(like.shape).copy() for part in found])
                     start = end
             whole += found
 

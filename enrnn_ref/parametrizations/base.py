@@ -162,6 +162,16 @@ class Parametrization(ABC):
         checked = array_dict("raw", raw, self.shapes, longdouble=self.longdouble)
         return self._penalty(checked)
 
+    @property
+    def penalized(self) -> bool:
+        """Whether ``penalty`` may be other than zero."""
+        return type(self)._penalty is not Parametrization._penalty
+
+    @property
+    def moving(self) -> bool:
+        """Whether ``after_update`` may return anything but its arguments."""
+        return type(self)._after_update is not Parametrization._after_update
+
     @abstractmethod
     def _init(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arrays: ...
 
