@@ -52,7 +52,8 @@ def float_array(
         raise PlacementError(
             f"{name} is a {_kind(value)} in the memory of a CUDA device; expected an array on the host, such as "
             ".copy_to_host(), .get() or .cpu() give. backend='cuda' takes x, its state and their gradients on the "
-            "device if all of them lie there, and params if all of those do; a direction of params never."
+            "device if all of them lie there, and params if all of those do; a direction of params never; an "
+            "optimizer takes params, grads and state on one side."
         )
     try:
         array = np.asarray(value)
@@ -81,7 +82,7 @@ def _adopted(name: str, value: Any, adopt: Callable[[object], Array]) -> Array:
     """An array of a device as a backend's own."""
     if not lies_on_device(value):
         raise PlacementError(
-            f"{name} is a {_kind(value)} on the host; expected an array in the memory of the device, as x and its "
+            f"{name} is a {_kind(value)} on the host; expected an array in the memory of the device, as its "
             "companions are."
         )
     try:

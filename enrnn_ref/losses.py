@@ -11,7 +11,6 @@ its gradient; the value alone comes to the host, and NaN or infinity is seen in 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -50,7 +49,7 @@ def mean_squared_error(y: npt.ArrayLike, target: npt.ArrayLike) -> tuple[float, 
     DtypeError, NotFiniteError
         Either array is not float32 or float64, or holds NaN or infinity; the loss or its gradient overflows.
     """
-    adopt = _adopt(y)
+    adopt = backends.at(y).adopt
     y = float_array("y", y, adopt=adopt)
     target = float_array("target", target, adopt=adopt if lies_on_device(target) else None)
     _require_entries("y", y)
@@ -111,7 +110,7 @@ def softmax_cross_entropy(
     NotFiniteError
         NaN or infinity in ``logits`` or ``mask``; the loss overflows.
     """
-    adopt = _adopt(logits)
+    adopt = backends.at(logits).adopt
     logits = float_array("logits", logits, adopt=adopt)
     if logits.ndim == 0:
         raise ShapeError("logits has shape (); expected (..., C) with the classes on the last axis.")
@@ -137,11 +136,6 @@ def _cross_entropy(logits: Array, index: npt.NDArray[np.intp], weights: Array) -
     np.put_along_axis(gradient, index, np.take_along_axis(gradient, index, axis=-1) - 1.0, axis=-1)
     gradient *= weights
     return value, gradient.astype(logits.dtype)
-
-
-def _adopt(y: object) -> Callable[[object], Array] | None:
-    """How an output on a device is taken; None for one on the host."""
-    return backends.get("cuda").adopt if lies_on_device(y) else None
 
 
 def _on_device() -> Any:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
 from enrnn_ref import optimizers
+from enrnn_ref.backends import entrywise
 from enrnn_ref.errors import (
     ConfigError,
     DtypeError,
@@ -301,6 +302,7 @@ def test_nothing_passed_in_is_modified_or_handed_on(rule, writeable):
         assert_same(result, again)
         for array in result.values():
             assert array.flags.writeable
+            assert array.flags.owndata  # a view begins anywhere, and the bits of a product may depend on that
             assert not any(np.shares_memory(array, old) for arrays in arguments for old in arrays.values())
 
 
@@ -477,6 +479,32 @@ def test_what_does_not_fit_together_is_named(arguments, error, message):
         RMSprop(0.1).step(*arguments)
 
 
+@every_rule
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("place", ["params", "grads", "state"])
+def test_what_is_not_finite_is_named_wherever_it_comes_in(rule, place, bad):
+    """Inputs are not looked at one by one: no rule may lose what is not finite on the way to its results."""
+    params, grads = problem(dtype=np.float32), many_gradients(1, dtype=np.float32)[0]
+    _, state = run(rule, params, [grads])
+    named = {"params": params, "grads": grads, "state": state}[place]
+    for key in [key for key, array in named.items() if array.dtype.kind == "f" and key.startswith("short")]:
+        broken = {key: array.copy() for key, array in named.items()}
+        broken[key][2, 3] = bad
+        arguments = {"params": params, "grads": grads, "state": state, place: broken}
+        with pytest.raises(NotFiniteError, match=rf"^{place}\['{key}'\] holds 1 NaN .* index \(2, 3\)"):
+            rule.step(**arguments)
+
+
+@every_rule
+def test_joined_or_alone_an_entry_has_the_same_bits(rule, monkeypatch):
+    """Small arrays go through a rule together."""
+    params, sequence = problem(dtype=np.float32), many_gradients(3, dtype=np.float32)
+    together = run(rule, params, sequence)
+    monkeypatch.setattr(entrywise, "SMALL", 0)
+    for part, alone in zip(together, run(rule, params, sequence), strict=True):
+        assert_same(part, alone)
+
+
 def test_a_gradient_whose_square_overflows_is_an_error_and_not_a_silent_zero_step():
     params = {"skew": np.ones(3, np.float32)}
     with pytest.raises(NotFiniteError, match=r"update of 'skew' leaves the range of float32 .* reaches 1e\+30"):
@@ -517,8 +545,24 @@ def test_clipping_survives_gradients_whose_squares_do_not():
     np.testing.assert_allclose(clipped["b"], [[-4.0]], rtol=4 * EPS)
 
 
+def test_an_array_without_axes_is_clipped_with_the_others():
+    clipped, norm = clip_by_global_norm({"a": np.array(3.0), "b": np.array([4.0])}, 2.5)
+    assert norm == 5.0
+    assert_same(clipped, {"a": np.array(1.5), "b": np.array([2.0])})
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_gradient_that_is_not_finite_is_named(bad, order):
+    grads = dict([("a", np.ones(3)), ("b", np.array([1.0, bad, 9.0]))][::order])
+    with pytest.raises(
+        NotFiniteError, match=r"^grads\['b'\] holds 1 NaN or infinite value\(s\), the first at .*\(1,\)"
+    ):
+        clip_by_global_norm(grads, 1.0)
+
+
 def test_clipping_nothing_changes_nothing():
-    zero = {"a": np.zeros((2, 3), np.float32), "b": np.zeros(0, np.float32)}
+    zero = {"a": np.zeros((2, 3), np.float32), "b": np.zeros(0, np.float32), "c": np.zeros((), np.float32)}
     clipped, norm = clip_by_global_norm(zero, 1.0)
     assert norm == 0.0
     assert_same(clipped, zero)

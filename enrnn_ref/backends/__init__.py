@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import time
 
-from enrnn_ref.arrays import choice
+from enrnn_ref.arrays import choice, lies_on_device
 from enrnn_ref.backends.base import Backend as Backend
 
 NAMES = ("reference", "cpu", "cuda")
@@ -25,6 +25,17 @@ def get(name: object) -> Backend:
         It exists but cannot run here.
     """
     return _load(choice("backend", name, NAMES))
+
+
+def at(array: object) -> Backend:
+    """The backend to compute with where an array lies: on a device, or in readable NumPy on the host.
+
+    Raises
+    ------
+    BackendUnavailable
+        It lies on a device that cannot be used here.
+    """
+    return _load("cuda" if lies_on_device(array) else "reference")
 
 
 @functools.cache

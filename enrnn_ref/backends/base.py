@@ -19,8 +19,9 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from enrnn_ref.arrays import Array
-from enrnn_ref.backends import memory
+from enrnn_ref.arrays import FLOATS, Array
+from enrnn_ref.backends import entrywise, memory
+from enrnn_ref.backends.entrywise import Entrywise, Found
 from enrnn_ref.cells.base import Cell
 
 Item = TypeVar("Item")
@@ -131,6 +132,10 @@ class Backend(ABC):
         """
         return [work(self, item) for item in items]
 
+    def owns(self, array: object) -> bool:
+        """Whether an array is one as this backend computes with: where it does, contiguous, float32 or float64."""
+        return type(array) is np.ndarray and array.flags.carray and array.dtype in FLOATS
+
     def take(self, array: Array) -> Array:
         """An array of the host, where this backend computes; the same one, where that is the host."""
         return array
@@ -146,6 +151,10 @@ class Backend(ABC):
     def zeros(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Array:
         """An array of zeros."""
         return np.zeros(shape, dtype)
+
+    def full(self, shape: tuple[int, ...], value: float, dtype: npt.DTypeLike) -> Array:
+        """An array of one number."""
+        return np.full(shape, value, dtype)
 
     def clear(self, target: Array) -> None:
         """target = 0."""
@@ -166,6 +175,17 @@ class Backend(ABC):
     def reversed(self, sequence: Array) -> Array:
         """A new array: (T, B, k) from the last time to the first."""
         return np.ascontiguousarray(sequence[::-1])
+
+    def entrywise(self, tasks: Sequence[Entrywise]) -> Found:
+        """Functions of scalars applied to all entries of arrays."""
+        return entrywise.on_host(tasks)
+
+    def norm(self, arrays: Sequence[Array]) -> float:
+        """The Euclidean norm of all entries together, in float64, which no square overflows; NaN or infinite if one is.
+
+        The same bits every time.
+        """
+        return entrywise.norm_on_host(arrays)
 
     @abstractmethod
     def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:

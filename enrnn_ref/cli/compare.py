@@ -53,7 +53,7 @@ def compare(
         float | None, typer.Option(help="Learning rate of all parameters without a rate of their own.")
     ] = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
-    backend: Annotated[str | None, typer.Option(help="cpu or reference.")] = None,
+    backend: Annotated[str | None, typer.Option(help="cpu, reference or cuda.")] = None,
     file: Annotated[Path | None, typer.Option(help="text: any text file; mnist: the folder of its files.")] = None,
     permuted: Annotated[bool | None, typer.Option("--permuted", help="mnist: permute the pixels.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the runs; runs/TASK-comparison-N by default.")] = None,

@@ -49,7 +49,7 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of parameters and data; 0 by default.")] = None,
     dtype: Annotated[str | None, typer.Option(help="float32 or float64.")] = None,
-    backend: Annotated[str | None, typer.Option(help="cpu or reference.")] = None,
+    backend: Annotated[str | None, typer.Option(help="cpu, reference or cuda.")] = None,
     file: Annotated[Path | None, typer.Option(help="text: any text file; mnist: the folder of its files.")] = None,
     permuted: Annotated[bool | None, typer.Option("--permuted", help="mnist: permute the pixels.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory; runs/TASK-MODEL-N by default.")] = None,

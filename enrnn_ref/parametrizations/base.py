@@ -186,7 +186,7 @@ class Parametrization(ABC):
         """
         on, checked = self._free_arrays(raw)
         known = self._buffers(buffers)
-        if on.adopt is None or type(self)._after_update is Parametrization._after_update:
+        if on.adopt is None or not self.moving:
             return self._after_update(checked, known)
         after, known = self.after_update(on.fetch_all(checked), known)
         return on.bring_all(after), known
@@ -197,10 +197,20 @@ class Parametrization(ABC):
         Zero for most. Errors as those of ``evaluate``.
         """
         on, checked = self._free_arrays(raw)
-        if on.adopt is None or type(self)._penalty is Parametrization._penalty:
+        if on.adopt is None or not self.penalized:
             return self._penalty(checked)
         value, draw = self.penalty(on.fetch_all(checked))
         return value, on.bring_all(draw)
+
+    @property
+    def penalized(self) -> bool:
+        """Whether ``penalty`` may be other than zero."""
+        return type(self)._penalty is not Parametrization._penalty
+
+    @property
+    def moving(self) -> bool:
+        """Whether ``after_update`` may return anything but its arguments."""
+        return type(self)._after_update is not Parametrization._after_update
 
     @abstractmethod
     def _init(self, rng: np.random.Generator, dtype: np.dtype[Any]) -> Arrays: ...

@@ -117,6 +117,11 @@ class ExponentialOrthogonal(Parametrization):
         """Largest entry of \\|WᵀW − I\\| [EX-1], in the dtype of W."""
         return _distance_from_orthogonal(value.matrix)
 
+    @property
+    def moving(self) -> bool:
+        """Whether there is a base."""
+        return self.rebase_every is not None
+
     def _after_update(self, raw: Arrays, buffers: Arrays) -> tuple[Arrays, Arrays]:
         """Counts the update; at a multiple of K re-bases [EX-12], at a multiple of K·M projects too [EX-14]."""
         if self.rebase_every is None:

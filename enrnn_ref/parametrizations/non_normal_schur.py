@@ -161,6 +161,11 @@ class NonNormalSchur(Parametrization):
             errors.append(moduli - np.abs(value.modulus / scale)[:, np.newaxis])
         return max(float(np.abs(error).max(initial=0.0)) for error in errors)
 
+    @property
+    def penalized(self) -> bool:
+        """Whether one of the two terms has a weight."""
+        return bool(self.modulus_penalty or self.lower_decay)
+
     def _penalty(self, raw: Arrays) -> tuple[float, Arrays]:
         """δ Σ (γ_i − 1)² + λ/2 ‖T‖² [NS-8] and its gradient [NS-9].
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,7 +50,7 @@ def plot_run(run: RunDirectory) -> Figures:
     """
     config = run.config
     records = run.metrics.read()
-    experiment = build(config)
+    experiment = build(replace(config, backend=_BACKEND))  # pictures of a run on a device need none
     after, _ = run.checkpoints.load_latest(config, experiment.blank(config.batch_size, config.dtype))
     if after is None or not records:
         raise ConfigError(f"{run.path} has nothing to plot yet; expected at least one step and one checkpoint.")

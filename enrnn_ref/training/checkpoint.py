@@ -147,9 +147,12 @@ class CheckpointFolder:
 
 
 def _identity(config: RunConfig) -> dict[str, Any]:
-    """The configuration without the planned number of steps, which may grow and changes no step already taken."""
+    """The configuration without what may change for the steps to come: how many there are, and where they are computed.
+
+    Another backend goes on with the same numbers, and from there on to rounding.
+    """
     identity = asdict(config)
-    del identity["steps"]
+    del identity["steps"], identity["backend"]
     return identity
 
 

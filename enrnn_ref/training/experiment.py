@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,13 @@ import numpy.typing as npt
 
 from enrnn_ref import backends, models, optimizers, tasks
 from enrnn_ref.arrays import Arrays
+from enrnn_ref.backends import Backend
 from enrnn_ref.errors import ConfigError, DtypeError, NotFiniteError, OptionError
 from enrnn_ref.models import Model
 from enrnn_ref.optimizers import Optimizer
 from enrnn_ref.tasks.base import Task
 from enrnn_ref.training.config import RunConfig
+from enrnn_ref.training.parametrized import add_penalty, after_update
 from enrnn_ref.training.state import TrainingState
 
 # A training run goes on through a degenerate leading eigenvalue, and records it; a direct call raises.
@@ -37,6 +39,8 @@ class Experiment:
     clip : float or None
         Limit of the gradient's global norm.
     backend : str
+        With "cuda" a state lives on the device from the start on; of a step the numbers of its record come to the host,
+        and what a penalty or a base point that moves is computed from.
 
     Examples
     --------
@@ -52,20 +56,25 @@ class Experiment:
     clip: float | None = None
     backend: str = "cpu"
 
+    @property
+    def engine(self) -> Backend:
+        """The backend itself."""
+        return backends.get(self.backend)
+
     def start(self, seed: int, dtype: npt.DTypeLike = np.float32) -> TrainingState:
         """The state before the first step."""
-        params = self.model.init(seed, dtype)
-        return TrainingState(step=0, params=params, optimizer=self.optimizer.init(params))
+        state = TrainingState(step=0, params=self.model.init(seed, dtype), optimizer={}).brought(self.engine)
+        return replace(state, optimizer=self.optimizer.init(state.params))
 
     def blank(self, batch_size: int, dtype: npt.DTypeLike = np.float32) -> TrainingState:
-        """Every array a state has after its first step, with its shape and dtype, and of no particular value."""
+        """Every array a state has after its first step, with its shape and dtype, on the host and of no meaning."""
         params = {name: np.zeros(shape, dtype) for name, shape in self.model.shapes.items()}
         carried = {name: np.zeros(shape, dtype) for name, shape in self.model.state_shapes(batch_size).items()}
         buffers = self.model.initial_buffers()
         return TrainingState(0, params, self.optimizer.init(params), buffers, carried)
 
     def step(self, state: TrainingState) -> tuple[TrainingState, dict[str, Any]]:
-        """One optimiser step on batch ``state.step``; ``state`` itself is left as it is.
+        """One optimiser step on batch ``state.step``; ``state`` itself, which may lie on the host, is left as it is.
 
         Returns
         -------
@@ -81,26 +90,24 @@ class Experiment:
         NotFiniteError
             The output, the gradient or an updated parameter is NaN or infinite.
         """
-        number = state.step + 1
-        batch = self.task.batch(state.step)
+        engine, number = self.engine, state.step + 1
+        state, batch = state.brought(engine), self.task.batch(state.step)
         try:
             # Overflow on the way to a diverged loss is caught where it surfaces, and reported once, in words.
             with np.errstate(over="ignore", invalid="ignore"):
-                engine, kept = backends.get(self.backend), None if batch.fresh else state.carried
                 run = self.model.forward(
                     state.params,
                     engine.take(batch.x),
-                    None if kept is None else {name: engine.take(array) for name, array in kept.items()},
+                    None if batch.fresh else state.carried,
                     buffers=state.buffers,
                     backend=self.backend,
                 )
                 loss, dy = self.task.loss(run.y, batch)
-                grads = self.model.backward(run, dy).params
-                penalty, pull = self.model.penalty(state.params)
-            grads = {key: gradient + pull[key] for key, gradient in grads.items()}
+                grads = dict(self.model.backward(run, dy).params)
+                penalty = add_penalty(self.model, engine, state.params, grads)
             grads, norm = optimizers.clip_by_global_norm(grads, _NO_LIMIT if self.clip is None else self.clip)
             params, memory = self.optimizer.step(state.params, grads, state.optimizer)
-            params, buffers = self.model.after_update(params, run.buffers)
+            params, buffers = after_update(self.model, engine, params, run.buffers)
         except NotFiniteError as error:
             raise NotFiniteError(f"Training diverged at step {number}: {error} {_ADVICE}") from error
 
@@ -114,7 +121,7 @@ class Experiment:
             record["degeneracy"] = {"kind": kind, "gap": run.degeneracy.gap, "condition": run.degeneracy.condition}
         record |= self._fallbacks(params, buffers)
         # The final state is a slice of the tape; a copy lets the tape go.
-        carried = {name: engine.give(array).copy() for name, array in run.state.items()}
+        carried = {name: engine.joined([array]) for name, array in run.state.items()}
         return TrainingState(number, params, memory, buffers, carried, degeneracies), record
 
     def evaluate(self, state: TrainingState) -> dict[str, Any]:
@@ -132,17 +139,18 @@ class Experiment:
         NotFiniteError
             The output is NaN or infinite.
         """
+        state, here = state.brought(self.engine), state.fetched(self.engine)
         try:
             with np.errstate(over="ignore", invalid="ignore"):
                 record: dict[str, Any] = {"test_loss": self._test_loss(state)}
         except NotFiniteError as error:
             raise NotFiniteError(f"Training diverged at step {state.step}: in the test, {error} {_ADVICE}") from error
-        for prefix, recurrence, params, buffers in self.model.recurrences(state.params, state.buffers):
+        for prefix, recurrence, params, buffers in self.model.recurrences(here.params, here.buffers):
             leader = recurrence.evaluate(params, buffers).eigenpair
             if leader is not None:
                 health = {"spectral_radius": leader.modulus, "gap": leader.gap, "condition": leader.condition}
                 record |= {prefix + key: value for key, value in health.items()}
-        record |= self._fallbacks(state.params, state.buffers)
+        record |= self._fallbacks(here.params, here.buffers)
         return record | {"degeneracies": dict(state.degeneracies)}
 
     def _fallbacks(self, params: Arrays, buffers: Arrays | None) -> dict[str, int]:
@@ -155,7 +163,7 @@ class Experiment:
 
     def _test_loss(self, state: TrainingState) -> float:
         """Mean over all terms of the test set; the state is carried from batch to batch as in training."""
-        total, weight, engine = 0.0, 0.0, backends.get(self.backend)
+        total, weight, engine = 0.0, 0.0, self.engine
         carried: Arrays | None = None
         for batch in self.task.test_batches():
             run = self.model.forward(

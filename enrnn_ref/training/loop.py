@@ -51,19 +51,22 @@ def train(
     def save(reached: TrainingState) -> None:
         run.metrics.sync()  # a checkpoint never knows more than the logs
         run.spectra.sync()
-        run.checkpoints.save(reached, config)
+        run.checkpoints.save(reached.fetched(experiment.engine), config)
         observer.saved(reached.step)
+
+    def note_spectrum(reached: TrainingState) -> None:
+        here = reached.fetched(experiment.engine)
+        run.spectra.note(here.step, spectrum(experiment.model, here.params, here.buffers))
 
     while state.step < until:
         try:
             if state.step == 0:
                 run.spectra.trim(-1)  # a run that was killed before its first checkpoint has that line already
-                run.spectra.note(0, spectrum(experiment.model, state.params, state.buffers))
+                note_spectrum(state)
             reached, record = experiment.step(state)
             if reached.step % config.evaluation_interval == 0 or reached.step == until:
                 record |= experiment.evaluate(reached)
-                eigenvalues = spectrum(experiment.model, reached.params, reached.buffers)
-                run.spectra.note(reached.step, eigenvalues)
+                note_spectrum(reached)
         except EnrnnError:
             save(state)
             observer.warned(f"Stopped at step {state.step + 1}; the state after step {state.step} is checkpointed.")
@@ -109,4 +112,4 @@ def resume(experiment: Experiment, run: RunDirectory) -> tuple[TrainingState, li
         notes = [f"{reason} Using the checkpoint of step {state.step} instead." for reason in refused]
     run.metrics.trim(state.step)
     run.spectra.trim(state.step)
-    return state, notes
+    return state.brought(experiment.engine), notes

@@ -12,7 +12,9 @@ from numba.cuda import dispatcher
 from enrnn_ref.backends.base import settings_of
 from enrnn_ref.backends.cuda.algebra import add_diagonal, cut_skew, fill_skew
 from enrnn_ref.backends.cuda.arithmetic import OPERATIONS, of_number, of_two
-from enrnn_ref.backends.cuda.arrays import clearing, entrywise, reversing
+from enrnn_ref.backends.cuda.arrays import entrywise, filling, reversing
+from enrnn_ref.backends.cuda.entrywise import applying
+from enrnn_ref.backends.cuda.folds import add_scaled_squares, folding, scaled_sum, sum_of
 from enrnn_ref.backends.cuda.inverse import exchange, invert_tile
 from enrnn_ref.backends.cuda.leader import deflate, orthonormalise, rank_two, scale, take_apart
 from enrnn_ref.backends.cuda.losses import add_entropies, add_squares
@@ -22,6 +24,7 @@ from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear_rows, kee
 from enrnn_ref.backends.cuda.sums import add_parts, add_products
 from enrnn_ref.backends.cuda.target import cuda
 from enrnn_ref.backends.cuda.units import units_of
+from enrnn_ref.optimizers.clipping import entry_scaled
 
 INTEGER, INDICES = numba.int64, numba.types.Array(numba.int32, 1, "C")
 HELD, THREADS = 80, 320  # the adding problem's 160 columns, of which two threads take 80 each
@@ -104,18 +107,22 @@ def shared_kernels(dtype):
         "add_rows": (add_rows, (array(2), three, INTEGER)),
         "keep_rows": (keep_rows, (three, array(2), INTEGER)),
         "clear_rows": (clear_rows, (three, INTEGER)),
-        "clear an entry": (clearing(0), (array(0), INTEGER)),
-        "clear": (clearing(3), (array(3), INTEGER)),
+        "fill an entry": (filling(0), (array(0), number, INTEGER)),
+        "fill": (filling(3), (array(3), number, INTEGER)),
         "copy": (entrywise(3, 3, False), (view(3), three, INTEGER, INTEGER)),
         "copy of many axes": (entrywise(5, 5, False), (array(5), view(5), INTEGER, INTEGER)),
         "add": (entrywise(3, 1, True), (three, array(1), INTEGER, INTEGER)),
         "add of a view": (entrywise(3, 3, True), (view(3), view(3), INTEGER, INTEGER)),
         "reversing": (reversing, (three, three, INTEGER)),
-        "add_squares": (add_squares, (doubles(1), array(1), array(1), array(1), numba.float64)),
+        "add_squares": (add_squares, (doubles(2), array(1), array(1), array(1), numba.float64)),
         "add_entropies": (
             add_entropies,
-            (doubles(1), array(2), array(2), numba.types.Array(numba.intp, 1, "C"), doubles(1)),
+            (doubles(2), array(2), array(2), numba.types.Array(numba.intp, 1, "C"), doubles(1)),
         ),
+        "add_scaled_squares": (add_scaled_squares, (doubles(2), array(1))),
+        "fold sums": (folding(sum_of, 1), (doubles(2), doubles(2))),
+        "fold norms": (folding(scaled_sum, 2), (doubles(2), doubles(2))),
+        "entry_scaled": entrywise_kernel(entry_scaled, 1, 1, 1, dtype),
         "over_time": (product.over_time, (three, three, three, array(1), INTEGER)),
         "over_time of views": (product.over_time, (three, view(3), view(3), array(1), INTEGER)),
         "over_columns": (product.over_columns, (three, three, three, array(1), INTEGER)),
@@ -158,6 +165,25 @@ def kernels_of_maps():
             (numba.types.Array(numba.float32, 2, "C"), transposed, INTEGER, INTEGER),
         ),
     }
+
+
+def entrywise_kernel(function, arrays, results, settings, dtype):
+    """(kernel, types of its arguments) for a function of so many entries and settings."""
+    number = numba.from_dtype(np.dtype(dtype))
+
+    def several(kind, count):
+        return numba.types.UniTuple(kind, count)
+
+    flat = numba.types.Array(number, 1, "C")
+    note = numba.types.Array(numba.int32, 1, "C")
+    signature = (several(flat, results), several(flat, arrays), several(number, settings), note, INTEGER, INTEGER)
+    return applying(function, arrays, results), signature
+
+
+def rule_kernel(rule, dtype):
+    """The kernel of an optimiser's rule."""
+    update, slots = rule._update(1), len(rule._slots)
+    return entrywise_kernel(update.entry, 2 + slots, 1 + slots, len(update.settings), dtype)
 
 
 def ptx(kernel, signature, capability, launch_bounds=None):

@@ -12,10 +12,19 @@ from enrnn_ref.backends.cuda import rule, target
 from enrnn_ref.backends.cuda.target import cuda
 from enrnn_ref.cells import Lstm, ModRelu
 from tests.mutants.systems import SYSTEMS
-from tests.ptx.compiling import assembled, instructions, kernels_of, ptx, shared_kernels
+from tests.ptx.compiling import assembled, instructions, kernels_of, ptx, rule_kernel, shared_kernels
+from tests.test_optimizers import RULES
 
 CAPABILITIES = [(8, 0), (9, 0)]
-FLOAT64_ALLOWED = {"add_slices", "add_slices of a view", "add_squares", "add_entropies"}  # long sums, by intention
+FLOAT64_ALLOWED = {  # long sums, by intention
+    "add_slices",
+    "add_slices of a view",
+    "add_squares",
+    "add_entropies",
+    "add_scaled_squares",
+    "fold sums",
+    "fold norms",
+}
 BARRIERS = {
     # name: (of the block, of the grid); forward: states staged, sums complete, step done; backward the same.
     "shared forward": (3, 0),
@@ -27,6 +36,8 @@ BARRIERS = {
     "over_time": (2, 0),
     "over_time of views": (2, 0),
     "over_columns": (2, 0),
+    "fold sums": (8, 0),  # 256 threads, halved eight times
+    "fold norms": (8, 0),
 }
 
 
@@ -78,6 +89,15 @@ def test_kernels_of_a_cell_in_double_precision(cell):
 def test_kernels_that_know_no_cell(dtype, capability):
     for name, (kernel, types) in shared_kernels(dtype).items():
         assert_clean(name, ptx(kernel, types, capability), dtype)
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES, ids=str)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", RULES)
+def test_kernels_of_an_optimiser(name, dtype, capability):
+    text = ptx(*rule_kernel(RULES[name], dtype), capability)
+    assert_clean(name, text, dtype)
+    assert assembled(text, capability).spilled == 0
 
 
 @pytest.mark.parametrize(("n", "batch"), [(64, 50), (128, 32), (160, 50), (192, 20), (256, 256), (1024, 256)])

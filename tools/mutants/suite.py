@@ -147,6 +147,7 @@ SUITES: dict[str, Suite] = {
     "backends/base": Suite((_files("mutants/test_pieces"), *_LOOPS)),
     "backends/cpu": Suite((*_LOOPS, _files("backends/test_threads", "backends/test_subnormal"))),
     "backends/elementary": Suite((_files("backends/test_elementary"),), compiled=True),
+    "backends/entrywise": Suite((_files("test_optimizers"),)),
     "backends/kernels": Suite((*_LOOPS, _files("backends/test_subnormal"))),
     "backends/memory": Suite((_files("backends/test_memory"),)),
     "backends/products": Suite((_files("backends/test_products"),), compiled=True),
@@ -180,6 +181,10 @@ SUITES: dict[str, Suite] = {
     "models/states": Suite(_MODELS),
     "models/time_blocks": Suite((_files("models/test_time_blocks", "models/test_checkpoints"), *_MODELS)),
     "losses": Suite((_files("test_losses"),)),
+    **{
+        f"optimizers/{name}": Suite((_files("test_optimizers"),))
+        for name in ("adagrad", "adam", "checks", "clipping", "groups", "rmsprop", "rule", "sgd")
+    },
 }
 SUITES = {f"enrnn_ref/{name}.py": suite for name, suite in SUITES.items()}
 """By file, from the root of the repository. What is not here is not changed."""

@@ -160,9 +160,14 @@ def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:
 
 def clear(target: Any) -> None:
     """target = 0."""
+    fill(target, 0)
+
+
+def fill(target: Any, value: float) -> None:
+    """target = value, in all entries."""
     size = math.prod(target.shape)
     if size:
-        clearing(len(target.shape))[grid_over(size)](target, size)
+        filling(len(target.shape))[grid_over(size)](target, target.dtype.type(value), size)
 
 
 def copy(target: Any, source: Any) -> None:
@@ -200,14 +205,14 @@ def reversing(target: Any, source: Any, size: int) -> None:
 
 
 @functools.cache
-def clearing(axes: int) -> Any:
-    """``work(target, size)`` for an array of so many axes."""
+def filling(axes: int) -> Any:
+    """``work(target, value, size)`` for an array of so many axes."""
     place = place_of(axes)
 
     @kernel
-    def work(target: Any, size: int) -> None:
+    def work(target: Any, value: Any, size: int) -> None:
         for k in range(cuda.grid(1), size, cuda.gridsize(1)):
-            target[place(target.shape, k)] = 0
+            target[place(target.shape, k)] = value
 
     return work
 

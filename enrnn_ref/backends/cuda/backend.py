@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from enrnn_ref.arrays import Array
+from enrnn_ref.arrays import FLOATS, Array
 from enrnn_ref.backends.base import (
     Backend,
     SequenceGradients,
@@ -23,13 +23,14 @@ from enrnn_ref.backends.base import (
     flush_below,
     state_room,
 )
-from enrnn_ref.backends.cuda import arrays, loops
+from enrnn_ref.backends.cuda import arrays, entrywise, folds, loops
 from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.loops import Carried, DeviceTape
 from enrnn_ref.backends.cuda.operands import Operands
 from enrnn_ref.backends.cuda.rule import Limits, Plan, loop_of, plan
 from enrnn_ref.backends.cuda.target import SIMULATED, array_of, cuda, device_errors, require_device
 from enrnn_ref.backends.cuda.units import units_of
+from enrnn_ref.backends.entrywise import Entrywise, Found
 from enrnn_ref.cells.base import Cell
 
 
@@ -64,6 +65,9 @@ class CudaBackend(Backend):
         adopted = array if isinstance(array, DeviceArray) else DeviceArray(array_of(array))
         return adopted if adopted.contiguous else self.joined([adopted])
 
+    def owns(self, array: object) -> bool:
+        return isinstance(array, DeviceArray) and array.contiguous and array.dtype in FLOATS
+
     @device_errors()
     def take(self, array: Array) -> Any:
         return DeviceArray(arrays.to_device(array))
@@ -80,6 +84,12 @@ class CudaBackend(Backend):
     @device_errors()
     def zeros(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:
         return DeviceArray(arrays.zeros(shape, dtype))
+
+    @device_errors()
+    def full(self, shape: tuple[int, ...], value: float, dtype: npt.DTypeLike) -> Any:
+        found = self.empty(shape, dtype)
+        arrays.fill(found.data, value)
+        return found
 
     @device_errors()
     def clear(self, target: Any) -> None:
@@ -106,6 +116,14 @@ class CudaBackend(Backend):
         found = self.empty(sequence.shape, sequence.dtype)
         arrays.reverse(found.data, sequence.data)
         return found
+
+    @device_errors()
+    def entrywise(self, tasks: Sequence[Entrywise]) -> Found:
+        return entrywise.over_all(tasks)
+
+    @device_errors()
+    def norm(self, arrays: Sequence[Any]) -> float:
+        return folds.norm(arrays)
 
     @device_errors()
     def affine(self, x: Any, weight: Any, bias: Any | None, out: Any = None) -> Any:

@@ -1,35 +1,32 @@
 """Losses of an output that lies on the device, and their gradients there; the value alone comes to the host.
 
 As on the host the arithmetic is in float64 and the gradient is rounded once. Every thread sums the entries, or the
-positions, that are its own; their sums are added in order: the same bits every time.
+positions, that are its own; sums.py adds those up.
 """
 
 from __future__ import annotations
 
-import functools
 import math
-import operator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from enrnn_ref.arrays import Array
-from enrnn_ref.backends.cuda import arrays
+from enrnn_ref.backends.cuda import arrays, folds
 from enrnn_ref.backends.cuda.arrays import DeviceArray
-from enrnn_ref.backends.cuda.target import SIMULATED, cuda, device_errors, kernel
-
-BLOCKS, THREADS = (1, 2) if SIMULATED else (32, 128)
+from enrnn_ref.backends.cuda.folds import BLOCKS, THREADS
+from enrnn_ref.backends.cuda.target import cuda, device_errors, kernel
 
 
 @device_errors()
 def squared_error(y: Any, target: Any) -> tuple[float, Any]:
     """Mean of (y − target)² and its gradient; y lies on the device, the target there or on the host."""
     there = target if isinstance(target, DeviceArray) else DeviceArray(arrays.to_device(target))
-    dy, parts = DeviceArray(cuda.device_array(y.shape, y.dtype)), _parts()
+    dy, parts = DeviceArray(cuda.device_array(y.shape, y.dtype)), folds.parts()
     flat = (array.reshape(y.size).data for array in (dy, y, there))
     add_squares[BLOCKS, THREADS](parts, *flat, 2.0 / y.size)
-    return _sum(parts) / y.size, dy
+    return folds.total(parts) / y.size, dy
 
 
 @device_errors()
@@ -38,37 +35,27 @@ def cross_entropy(logits: Any, labels: npt.NDArray[np.intp], weights: Array) -> 
 
     ``logits`` (..., C) lie on the device; ``labels`` (..., 1) and ``weights`` (..., 1), or one for all, on the host.
     """
-    dlogits, parts = DeviceArray(cuda.device_array(logits.shape, logits.dtype)), _parts()
+    dlogits, parts = DeviceArray(cuda.device_array(logits.shape, logits.dtype)), folds.parts()
     rows = (array.reshape(labels.size, logits.shape[-1]).data for array in (dlogits, logits))
     of_positions = (arrays.to_device(array.ravel()) for array in (labels, weights))
     add_entropies[BLOCKS, THREADS](parts, *rows, *of_positions)
-    return _sum(parts), dlogits
-
-
-def _parts() -> Any:
-    """Room for the sums of all threads."""
-    return cuda.device_array(BLOCKS * THREADS, np.float64)
-
-
-def _sum(parts: Any) -> float:
-    found: float = functools.reduce(operator.add, parts.copy_to_host().tolist())
-    return found  # what overflows is infinite, and the caller says so
+    return folds.total(parts), dlogits
 
 
 @kernel
 def add_squares(parts: Any, dy: Any, y: Any, target: Any, scale: float) -> None:
-    """dy = scale (y − target), and each thread's sum of (y − target)²."""
+    """dy = scale (y − target); of each thread the sum of its (y − target)²."""
     own, total = cuda.grid(1), np.float64(0)
     for k in range(own, y.shape[0], cuda.gridsize(1)):
         residual = np.float64(y[k]) - np.float64(target[k])
         total += residual * residual
         dy[k] = scale * residual
-    parts[own] = total
+    parts[0, own] = total
 
 
 @kernel
 def add_entropies(parts: Any, dlogits: Any, logits: Any, labels: Any, weights: Any) -> None:
-    """dlogits = weight (softmax(logits) − one-hot label), and each thread's sum of weight · −log softmax[label].
+    """dlogits = weight (softmax(logits) − one-hot label); of each thread the sum of its weight · −log softmax[label].
 
     The largest logit is subtracted first, so that no exponential overflows.
     """
@@ -85,4 +72,4 @@ def add_entropies(parts: Any, dlogits: Any, logits: Any, labels: Any, weights: A
             probability = math.exp(np.float64(logits[k, c]) - largest) / normalizer
             dlogits[k, c] = weight * (probability - (1.0 if c == label else 0.0))
         total += weight * (math.log(normalizer) - (np.float64(logits[k, label]) - largest))
-    parts[own] = total
+    parts[0, own] = total

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from types import SimpleNamespace
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
 import numba
@@ -102,9 +102,23 @@ def device_errors() -> Iterator[None]:
 
 def kernel(function: Callable[..., Any], threads: int | None = None) -> Any:
     """Compile a kernel, on its first launch with each combination of types; ``threads``: the most that a block has."""
-    if SIMULATED or threads is None:
+    if SIMULATED:
+        return cuda.jit(_without_warnings(function))
+    if threads is None:
         return cuda.jit(function)
     return cuda.jit(launch_bounds=threads)(function)
+
+
+def _without_warnings(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A simulated kernel that says no more of an overflow than a device does."""
+
+    def quiet(*arguments: Any) -> None:
+        with no_warnings(all="ignore"):
+            function(*arguments)
+
+    no_warnings = np.errstate
+    # With the globals of the kernel: there the simulator puts what threadIdx and its like are.
+    return FunctionType(quiet.__code__, function.__globals__, function.__name__, None, quiet.__closure__)
 
 
 def device_function(function: Callable[..., Any]) -> Any:
