@@ -143,7 +143,7 @@ def _squared(value: Any) -> Any:
 
 @kernel
 def scale(square: Any, before: Any, after: Any) -> None:
-    """square (size,) times 2^(-e), where the squares ``before`` of its root add up to 2^e or less; ``after``: its own."""
+    """square (size,) times 2^(-e), where the squares ``before`` of its root add up to 2^e or less; ``after``: its."""
     exponent = max(math.frexp(sum_of_parts(before))[1], SMALLEST_EXPONENT)
     factor, total = math.ldexp(np.float64(1), -exponent), np.float64(0)
     for k in range(cuda.grid(1), square.shape[0], cuda.gridsize(1)):
