@@ -71,6 +71,8 @@ class Leader:
     condition : float
     right, left : ndarray (2,) complex128
         y and z: u = Uy and conj(v) = Vz.
+    section : ndarray (2, 2)
+        Λ.
     """
 
     value: complex
@@ -78,12 +80,15 @@ class Leader:
     condition: float
     right: Array
     left: Array
+    section: Array
 
     @property
     def slope(self) -> Array:
-        """C (2, 2) of ∂ρ/∂T = V C Uᵀ [EN-4]."""
-        weight = self.value.conjugate() / abs(self.value) / complex(self.left @ self.right)
-        return np.real(weight * np.outer(self.left, self.right))
+        """K (2, 2) of ∂ρ/∂T = V K Uᵀ [EN-22]."""
+        (a, b), (c, d) = self.section.tolist()
+        if self.value.imag == 0.0:
+            return np.array([[math.copysign(1.0, a), 0.0], [0.0, 0.0]])
+        return np.array([[d, -c], [-b, a]]) / (2 * abs(self.value))
 
 
 def certified(found: Deflation) -> Leader | None:
@@ -91,7 +96,7 @@ def certified(found: Deflation) -> Leader | None:
 
     Notes
     -----
-    Implements [EN-19] to [EN-21].
+    Implements [EN-19] to [EN-22].
     """
     if not found.residual <= CONTENDERS_TOLERANCE * found.norm:
         return None
@@ -104,7 +109,7 @@ def certified(found: Deflation) -> Leader | None:
     second = _second(found, abs(value), condition)
     if second is None or not stands_alone(value, abs(value) - second, condition, found.norm):
         return None
-    return Leader(value, second, condition, right, left)
+    return Leader(value, second, condition, right, left, found.section)
 
 
 def _eigenvalue(section: Array, *, pair: bool) -> tuple[complex, Array, Array] | None:

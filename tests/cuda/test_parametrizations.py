@@ -1,6 +1,6 @@
 """Parametrizations of arrays on the device: what the host's give, and no matrix crosses unless the host must decide.
 
-[SC-6] to [SC-8] and [EN-18] to [EN-21] by kernels.
+[SC-6], [SC-7], [SC-8] and [EN-18], [EN-19], [EN-20], [EN-21], [EN-22] by kernels.
 """
 
 import numpy as np
@@ -92,7 +92,7 @@ def test_entries_too_large_for_the_device_are_the_hosts():
     found = assert_same(p, {"skew": 1e10 * raw["skew"]}, cotangent, along)
     assert isinstance(found.shifted, ShiftedOnHost)
     singular = 2.0**70 * np.random.default_rng(0).integers(1, 3, 10)  # in float64 I + A is A then
-    with pytest.raises(er.errors.NotFiniteError, match="skew has entries .*so large that"):
+    with pytest.raises(er.errors.NotFiniteError, match=r"skew has entries .*so large that"):
         ScaledCayley(5, 1).evaluate({"skew": there(singular)})
     with pytest.raises(er.errors.NotFiniteError, match="the skew matrix holds"):
         p.evaluate({"skew": there(np.full(3, np.nan))})

@@ -1,4 +1,7 @@
-"""A deflation proves that a leader leads [EN-18] to [EN-21]: the dense method agrees, and nothing degenerate passes."""
+"""A deflation proves that a leader leads: the dense method agrees, and nothing degenerate passes.
+
+[EN-18], [EN-19], [EN-20], [EN-21], [EN-22]
+"""
 
 import math
 from dataclasses import replace
