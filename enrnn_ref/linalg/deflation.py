@@ -18,6 +18,9 @@ from enrnn_ref.linalg.tracking import CONTENDERS_TOLERANCE
 LOWEST = 2.0**-3
 """Of the leader's modulus: a bound on the second modulus need not be better."""
 
+WIDENINGS = 4
+"""Circles tried: on a wider one the resolvent is smaller, and the bound not as good."""
+
 TINY = 1e-250
 """Norms of powers count as no less, so that none of their roots underflows."""
 
@@ -138,13 +141,13 @@ def _second(found: Deflation, modulus: float, condition: float) -> float | None:
     roots: list[float] = [(2 * norm) ** (2.0**-j) for j, norm in enumerate(norms)]
     k = roots.index(min(roots))
     circle = max(roots[k], LOWEST)
-    if not circle < 1.0:
-        return None
-    resolvent: float = 2 / circle * math.prod(1 + norms[j] / circle ** float(2**j) for j in range(k))
     reach = 2 * max(distance, 4 * n * _EPS * found.norm) / modulus
-    if not reach * (leaders * condition / (1 - circle) + norm_of_projector * resolvent) < 1.0:
-        return None
-    return modulus * circle
+    for _ in range(WIDENINGS if circle < 1.0 else 0):
+        resolvent: float = 2 / circle * math.prod(1 + norms[j] / circle ** float(2**j) for j in range(k))
+        if reach * (leaders * condition / (1 - circle) + norm_of_projector * resolvent) < 1.0:
+            return modulus * circle
+        circle = math.sqrt(circle)
+    return None
 
 
 def _norms(found: Deflation, modulus: float, distance: float) -> list[float]:

@@ -8,9 +8,10 @@ import pytest
 
 import enrnn_ref as er
 from enrnn_ref import backends
-from enrnn_ref.backends.cuda import algebra, arrays, inverse, leader
+from enrnn_ref.backends.cuda import algebra, arrays, inverse, leader, sums
 from enrnn_ref.backends.cuda.algebra import DEVICE, ShiftedOnHost
 from enrnn_ref.backends.cuda.arrays import DeviceArray
+from enrnn_ref.backends.cuda.entries import grid_over
 from enrnn_ref.parametrizations import (
     CoupledBlocks,
     EigenvalueNormalized,
@@ -136,6 +137,21 @@ def test_every_kind_of_leader(kind):
     assert np.linalg.norm(free @ found.right - found.value * found.right) <= 1e-13 * np.linalg.norm(free)
     assert np.linalg.norm(found.left.conj() @ free - found.value * found.left.conj()) <= 1e-13 * np.linalg.norm(free)
     assert found.gap == expected.gap or 0 < found.gap <= expected.gap * (1 + 1e-12)
+
+
+def test_what_is_left_without_a_leader():
+    """[EN-18], entry by entry: N, the sum of its squares, and the gradient of rank two [EN-22]."""
+    n, blocks = 5, sums.BLOCKS
+    rng = np.random.default_rng(0)
+    matrix, vectors, section, slope = (rng.standard_normal(shape) for shape in ((n, n), (4, n), (2, 2), (2, 2)))
+    head = np.concatenate([np.zeros(3), section.ravel(), np.zeros(4)])
+    result, parts = there(np.empty((n, n))), there(np.empty(blocks))
+    leader.deflate[blocks, sums.THREADS](*(a.data for a in (result, *map(there, (matrix, head, vectors)), parts)))
+    expected = matrix - vectors[:2].T @ section @ vectors[2:]
+    np.testing.assert_allclose(here(result), expected, rtol=0, atol=1e-14)
+    assert here(parts).sum() == pytest.approx(np.sum(expected**2), rel=1e-13)
+    leader.rank_two[grid_over(n * n)](result.data, there(vectors).data, *slope.ravel().tolist())
+    np.testing.assert_allclose(here(result), vectors[2:].T @ slope @ vectors[:2], rtol=0, atol=1e-14)
 
 
 DEGENERATE = {
