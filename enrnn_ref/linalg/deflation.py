@@ -18,6 +18,9 @@ from enrnn_ref.linalg.tracking import CONTENDERS_TOLERANCE
 LOWEST = 2.0**-3
 """Of the leader's modulus: a bound on the second modulus need not be better."""
 
+WIDENINGS = 4
+"""Circles tried: on a wider one the resolvent is smaller, and the bound not as good."""
+
 TINY = 1e-250
 """Norms of powers count as no less, so that none of their roots underflows."""
 
@@ -71,6 +74,8 @@ class Leader:
     condition : float
     right, left : ndarray (2,) complex128
         y and z: u = Uy and conj(v) = Vz.
+    section : ndarray (2, 2)
+        Λ.
     """
 
     value: complex
@@ -78,12 +83,15 @@ class Leader:
     condition: float
     right: Array
     left: Array
+    section: Array
 
     @property
     def slope(self) -> Array:
-        """C (2, 2) of ∂ρ/∂T = V C Uᵀ [EN-4]."""
-        weight = self.value.conjugate() / abs(self.value) / complex(self.left @ self.right)
-        return np.real(weight * np.outer(self.left, self.right))
+        """K (2, 2) of ∂ρ/∂T = V K Uᵀ [EN-22]."""
+        (a, b), (c, d) = self.section.tolist()
+        if self.value.imag == 0.0:
+            return np.array([[math.copysign(1.0, a), 0.0], [0.0, 0.0]])
+        return np.array([[d, -c], [-b, a]]) / (2 * abs(self.value))
 
 
 def certified(found: Deflation) -> Leader | None:
@@ -91,7 +99,7 @@ def certified(found: Deflation) -> Leader | None:
 
     Notes
     -----
-    Implements [EN-19] to [EN-21].
+    Implements [EN-19] to [EN-22].
     """
     if not found.residual <= CONTENDERS_TOLERANCE * found.norm:
         return None
@@ -104,7 +112,7 @@ def certified(found: Deflation) -> Leader | None:
     second = _second(found, abs(value), condition)
     if second is None or not stands_alone(value, abs(value) - second, condition, found.norm):
         return None
-    return Leader(value, second, condition, right, left)
+    return Leader(value, second, condition, right, left, found.section)
 
 
 def _eigenvalue(section: Array, *, pair: bool) -> tuple[complex, Array, Array] | None:
@@ -133,13 +141,13 @@ def _second(found: Deflation, modulus: float, condition: float) -> float | None:
     roots: list[float] = [(2 * norm) ** (2.0**-j) for j, norm in enumerate(norms)]
     k = roots.index(min(roots))
     circle = max(roots[k], LOWEST)
-    if not circle < 1.0:
-        return None
-    resolvent: float = 2 / circle * math.prod(1 + norms[j] / circle ** float(2**j) for j in range(k))
     reach = 2 * max(distance, 4 * n * _EPS * found.norm) / modulus
-    if not reach * (leaders * condition / (1 - circle) + norm_of_projector * resolvent) < 1.0:
-        return None
-    return modulus * circle
+    for _ in range(WIDENINGS if circle < 1.0 else 0):
+        resolvent: float = 2 / circle * math.prod(1 + norms[j] / circle ** float(2**j) for j in range(k))
+        if reach * (leaders * condition / (1 - circle) + norm_of_projector * resolvent) < 1.0:
+            return modulus * circle
+        circle = math.sqrt(circle)
+    return None
 
 
 def _norms(found: Deflation, modulus: float, distance: float) -> list[float]:

@@ -12,7 +12,15 @@ from enrnn_ref.backends.cuda import rule, target
 from enrnn_ref.backends.cuda.target import cuda
 from enrnn_ref.cells import Lstm, ModRelu
 from tests.mutants.systems import SYSTEMS
-from tests.ptx.compiling import assembled, instructions, kernels_of, ptx, rule_kernel, shared_kernels
+from tests.ptx.compiling import (
+    assembled,
+    instructions,
+    kernels_of,
+    kernels_of_maps,
+    ptx,
+    rule_kernel,
+    shared_kernels,
+)
 from tests.test_optimizers import RULES
 
 CAPABILITIES = [(8, 0), (9, 0)]
@@ -38,6 +46,16 @@ BARRIERS = {
     "over_columns": (2, 0),
     "fold sums": (8, 0),  # 256 threads, halved eight times
     "fold norms": (8, 0),
+    "matrix times a transpose": (2, 0),
+    "transpose times a matrix": (2, 0),
+    # A sum over a block of 256 threads meets ten times: when the terms are there, eight times halved, and when read.
+    "add_products": (10, 0),
+    "scale": (10, 0),
+    "deflate": (10, 0),
+    "orthonormalise": (30, 0),  # of the first row, and of a loop of two rounds the products and the second row
+    "take_apart": (120, 0),
+    "invert_tile": (9, 0),  # once, and twice in each of four copies of a loop's body
+    "exchange": (2, 0),
 }
 
 
@@ -98,6 +116,23 @@ def test_kernels_of_an_optimiser(name, dtype, capability):
     text = ptx(*rule_kernel(RULES[name], dtype), capability)
     assert_clean(name, text, dtype)
     assert assembled(text, capability).spilled == 0
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES, ids=str)
+def test_kernels_of_parametrizations(capability):
+    for name, (kernel, types) in kernels_of_maps().items():
+        text = ptx(kernel, types, capability)
+        assert_clean(name, text, np.float64)
+        assert assembled(text, capability).spilled == 0, name
+
+
+@pytest.mark.parametrize("capability", CAPABILITIES, ids=str)
+def test_a_tile_of_an_inverse_has_registers_for_all_its_threads(capability):
+    threads = 32 * 32
+    for name in ("invert_tile", "exchange"):
+        used = assembled(ptx(*kernels_of_maps()[name], capability, launch_bounds=threads), capability)
+        assert used.spilled == 0
+        assert used.registers * threads <= H200.registers
 
 
 @pytest.mark.parametrize(("n", "batch"), [(64, 50), (128, 32), (160, 50), (192, 20), (256, 256), (1024, 256)])

@@ -123,6 +123,7 @@ SUITES: dict[str, Suite] = {
     "parametrizations/unitary_cayley": Suite(
         (_systems("scurnn"), _vectors("scurnn"), _MAPS, _files("parametrizations/test_unitary_cayley"))
     ),
+    "linalg/algebra": Suite((_systems("enrnn or scornn"), _MAPS, _files("parametrizations/test_coupled_blocks"))),
     "linalg/eigenpair": Suite(
         (
             _LINALG,
@@ -143,6 +144,7 @@ SUITES: dict[str, Suite] = {
             _files("linalg/test_dominant_eigenpair", "linalg/test_degenerate_eigenvalues"),
         )
     ),
+    "linalg/shifted": Suite((_systems("scornn"), _MAPS, _files("parametrizations/test_scaled_cayley"))),
     "linalg/skew": Suite((_LINALG, _files("linalg/test_skew"), _MAPS)),
     "backends/base": Suite((_files("mutants/test_pieces"), *_LOOPS)),
     "backends/cpu": Suite((*_LOOPS, _files("backends/test_threads", "backends/test_subnormal"))),

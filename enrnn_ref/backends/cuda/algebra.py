@@ -86,8 +86,11 @@ class DeviceAlgebra(Algebra):
         x = DeviceArray(inverted(matrix.data))
         for _ in range(CORRECTIONS):
             residual = self.plus_diagonal(-(matrix @ x), ones)
+            norm = self._norm(residual)
+            if not norm < 1.0:
+                return None
             x = x + x @ residual  # [SC-8]
-            if self._norm(residual) <= CONVERGED:
+            if norm <= CONVERGED:
                 return x
         return None
 

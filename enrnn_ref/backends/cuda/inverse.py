@@ -18,8 +18,10 @@ SIDE = 2 if SIMULATED else 32
 
 
 def inverted(matrix: Any) -> Any:
-    """The inverse of a matrix (n, n) in float64 whose symmetric part is positive definite, n ≥ 1; not finite where
-    rounding makes a pivot zero."""
+    """The inverse of a matrix (n, n) in float64 whose symmetric part is positive definite, n ≥ 1.
+
+    Where rounding makes a pivot zero it is something else, as a residual tells.
+    """
     n = matrix.shape[0]
     tile, tiles = cuda.device_array((SIDE, SIDE), np.float64), -(-n // SIDE)
     before = matrix
@@ -45,7 +47,7 @@ def _invert_tile(inverse: Any, matrix: Any, first: int) -> None:
     for k in range(SIDE):
         pivot, row, column, entry = held[k, k], held[k, j], held[i, k], held[i, j]
         cuda.syncthreads()
-        quotient = (np.float64(1) if j == k else row) / pivot
+        quotient = (np.float64(1) if j == k else row) / pivot if pivot != np.float64(0) else pivot
         if i == k:
             held[i, j] = quotient
         else:

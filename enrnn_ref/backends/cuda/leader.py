@@ -41,7 +41,7 @@ def leading_pair(matrix: DeviceArray) -> Eigenpair | None:
 
     Notes
     -----
-    Implements [EN-18] to [EN-21] with [EN-13].
+    Implements [EN-18] to [EN-22] with [EN-13].
     """
     n = len(matrix)
     report = DeviceArray(cuda.device_array(HEAD + 4 * n + (SQUARINGS + 1) * sums.BLOCKS, np.float64))
@@ -78,8 +78,7 @@ def _power(matrix: DeviceArray, parts: DeviceArray, work: list[DeviceArray]) -> 
 
 def _range(power: DeviceArray) -> DeviceArray:
     """Orthonormal rows (2, n) that span what a power makes of generic vectors."""
-    n = len(power)
-    vectors = DeviceArray(arrays.to_device(_generic(n)))
+    vectors = _generic(len(power))
     for _ in range(APPLICATIONS):
         vectors = vectors @ power.T
     orthonormalise[1, sums.THREADS](vectors.data)
@@ -87,10 +86,10 @@ def _range(power: DeviceArray) -> DeviceArray:
 
 
 @functools.lru_cache(maxsize=8)
-def _generic(size: int) -> Array:
+def _generic(size: int) -> DeviceArray:
     """Two rows of numbers that no structure of a matrix is likely to share."""
     i = np.arange(size)
-    return np.stack([np.cos(1.0 + 2.399963 * i), np.sin(0.5 + 1.772454 * i)])
+    return DeviceArray(arrays.to_device(np.stack([np.cos(1.0 + 2.399963 * i), np.sin(0.5 + 1.772454 * i)])))
 
 
 def _read(report: Array, n: int, there: DeviceArray) -> Eigenpair | None:
@@ -128,7 +127,7 @@ def _logarithms(parts: Array) -> tuple[float, ...]:
 
 
 def _slope(vectors: DeviceArray, leader: Leader) -> Array:
-    """∂ρ/∂T [EN-4] on the device."""
+    """∂ρ/∂T [EN-22] on the device."""
     n = vectors.shape[1]
     slope: Any = DeviceArray(cuda.device_array((n, n), np.float64))
     rank_two[grid_over(n * n)](slope.data, vectors.data, *leader.slope.ravel().tolist())
@@ -143,7 +142,7 @@ def _squared(value: Any) -> Any:
 
 @kernel
 def scale(square: Any, before: Any, after: Any) -> None:
-    """square (size,) times 2^(-e), where its root's squares ``before`` add up to 2^e or less; ``after``: its own."""
+    """square (size,) times 2^(-e), where the squares ``before`` of its root add up to 2^e or less; ``after``: its."""
     exponent = max(math.frexp(sum_of_parts(before))[1], SMALLEST_EXPONENT)
     factor, total = math.ldexp(np.float64(1), -exponent), np.float64(0)
     for k in range(cuda.grid(1), square.shape[0], cuda.gridsize(1)):
@@ -262,10 +261,10 @@ def deflate(result: Any, matrix: Any, head: Any, vectors: Any, parts: Any) -> No
 
 
 @kernel
-def rank_two(result: Any, vectors: Any, c00: float, c01: float, c10: float, c11: float) -> None:
-    """V C Uᵀ [EN-4]."""
+def rank_two(result: Any, vectors: Any, k00: float, k01: float, k10: float, k11: float) -> None:
+    """V K Uᵀ [EN-22]."""
     n = result.shape[0]
     for number in range(cuda.grid(1), n * n, cuda.gridsize(1)):
         i, j = number // n, number % n
         first, second = vectors[2, i], vectors[3, i]
-        result[i, j] = (first * c00 + second * c10) * vectors[0, j] + (first * c01 + second * c11) * vectors[1, j]
+        result[i, j] = (first * k00 + second * k10) * vectors[0, j] + (first * k01 + second * k11) * vectors[1, j]
