@@ -186,7 +186,9 @@ class Parametrization(ABC):
         """
         on, checked = self._free_arrays(raw)
         known = self._buffers(buffers)
-        if on.adopt is None or not self.moving:
+        if not self.moving:
+            return checked, known
+        if on.adopt is None:
             return self._after_update(checked, known)
         after, known = self.after_update(on.fetch_all(checked), known)
         return on.bring_all(after), known
@@ -197,7 +199,9 @@ class Parametrization(ABC):
         Zero for most. Errors as those of ``evaluate``.
         """
         on, checked = self._free_arrays(raw)
-        if on.adopt is None or not self.penalized:
+        if not self.penalized:
+            return 0.0, {key: on.zeros(array.shape, array.dtype) for key, array in checked.items()}
+        if on.adopt is None:
             return self._penalty(checked)
         value, draw = self.penalty(on.fetch_all(checked))
         return value, on.bring_all(draw)
