@@ -35,7 +35,7 @@ class Value:
     source : Parametrization
         What made it, and what its pullback belongs to.
     matrix : ndarray (rows, columns)
-        The effective matrix R, in the dtype of the free arrays.
+        The effective matrix R, in the dtype of the free arrays, and where they lie.
     buffers : dict of ndarray
         The untrained state after this evaluation; hand it to the next one.
     degeneracy : Degeneracy or None

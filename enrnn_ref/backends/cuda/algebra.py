@@ -165,7 +165,7 @@ DEVICE = DeviceAlgebra()
 
 @functools.lru_cache(maxsize=32)
 def _constant(content: bytes, dtype: np.dtype[Any]) -> DeviceArray:
-    return DeviceArray(arrays.to_device(np.frombuffer(content, dtype)))
+    return DeviceArray(arrays.to_device(np.frombuffer(content, dtype).copy()))
 
 
 @kernel
