@@ -9,6 +9,7 @@ import enrnn_ref as er
 from enrnn_ref import backends
 from enrnn_ref.backends.cuda import arrays, sums
 from enrnn_ref.backends.cuda.arrays import DeviceArray
+from enrnn_ref.backends.cuda.target import CudaAPIError
 from enrnn_ref.optimizers import Adam, Groups, RMSprop, clip_by_global_norm
 from tests.cuda.test_placement import Foreign, foreign
 from tests.test_optimizers import RULES, many_gradients, problem
@@ -228,3 +229,16 @@ def test_a_full_array():
             found = engine.full(shape, 0.1, dtype)
             assert found.dtype == dtype
             np.testing.assert_array_equal(found.copy_to_host(), np.full(shape, 0.1, dtype))
+
+
+def test_what_the_driver_reports_is_one_error(monkeypatch):
+    params, grads = there(problem()), there(many_gradients(1)[0])
+    state = RMSprop(0.1).init(params)
+
+    def failing(*arguments):
+        raise CudaAPIError(2, "CUDA_ERROR_OUT_OF_MEMORY")
+
+    monkeypatch.setattr(arrays, "zeros", failing)
+    for call in (lambda: clip_by_global_norm(grads, 1.0), lambda: RMSprop(0.1).step(params, grads, state)):
+        with pytest.raises(er.errors.DeviceError, match="OUT_OF_MEMORY"):
+            call()
