@@ -495,6 +495,11 @@ def test_what_is_not_finite_is_named_wherever_it_comes_in(rule, place, bad):
             rule.step(**arguments)
 
 
+def test_a_start_that_is_not_finite_is_named():
+    with pytest.raises(NotFiniteError, match=r"^params\['bias'\] holds 1 NaN"):
+        SGD(0.1).init({"skew": np.ones(3), "bias": np.array([1.0, np.inf])})
+
+
 @every_rule
 def test_joined_or_alone_an_entry_has_the_same_bits(rule, monkeypatch):
     """Small arrays go through a rule together."""

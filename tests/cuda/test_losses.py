@@ -1,4 +1,4 @@
-"""Losses of outputs on the device: what the host's give, and the value alone crosses."""
+"""Losses of outputs on the device: what the host's give."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,6 @@ import enrnn_ref as er
 from enrnn_ref import losses
 from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.target import cuda
-from enrnn_ref.optimizers import RMSprop
-from enrnn_ref.tasks import build
-from enrnn_ref.training.experiment import Experiment
 from tests.cuda.test_placement import Foreign, foreign
 from tests.test_losses import DTYPES, SHAPES, problem
 
@@ -72,31 +69,3 @@ def test_entries_of_the_output_need_not_follow_each_other():
     expected = losses.mean_squared_error(y[..., 1:3], target[..., 1:3])
     part = DeviceArray(cuda.to_device(y))[..., 1:3].data
     assert_same(losses.mean_squared_error(Foreign(part), target[..., 1:3]), expected)
-
-
-def test_of_a_training_step_no_sequence_comes_back(monkeypatch):
-    """The same training as on the host; the sums of gradients, the carried state and a number return."""
-    built = build("adding", length=4, batch_size=2, seed=1, test_size=3, dtype=np.float64)
-    model = er.ENRNN(built.input_size, 3, 2, built.output_size, readout=built.readout)
-    returned = []
-    to_host = DeviceArray.copy_to_host
-
-    def watched(array):
-        returned.append(array.shape)
-        return to_host(array)
-
-    monkeypatch.setattr(DeviceArray, "copy_to_host", watched)
-    reached, records = {}, {}
-    for backend in ("reference", "cuda"):
-        experiment = Experiment(model, built, RMSprop(1e-3), None, backend)
-        state = experiment.start(0, np.float64)
-        for _ in range(2):
-            state, records[backend] = experiment.step(state)
-        reached[backend] = state
-        records[backend] |= experiment.evaluate(state)
-    for name in ("train_loss", "test_loss"):
-        assert records["cuda"][name] == pytest.approx(records["reference"][name], rel=1e-9)
-    for name, array in reached["reference"].params.items():
-        np.testing.assert_allclose(reached["cuda"].params[name], array, rtol=1e-7, atol=1e-9, err_msg=name)
-    assert (2, model.output_width) not in returned, "an output came back"
-    assert max(map(len, returned)) < 3, "a sequence came back"

@@ -9,7 +9,8 @@ import enrnn_ref as er
 from enrnn_ref import backends
 from enrnn_ref.backends.cuda import arrays, folds
 from enrnn_ref.backends.cuda.arrays import DeviceArray
-from enrnn_ref.optimizers import Adam, Groups, RMSprop, clip_by_global_norm
+from enrnn_ref.backends.cuda.target import CudaAPIError
+from enrnn_ref.optimizers import SGD, Adam, Groups, RMSprop, clip_by_global_norm
 from tests.cuda.test_placement import Foreign, foreign
 from tests.test_optimizers import RULES, many_gradients, problem
 
@@ -143,6 +144,13 @@ def test_a_step_that_leaves_the_range_is_the_error_of_the_host(name, broken):
     assert ("update of 'short'" if broken == "update" else f"{broken}['{key}']") in str(found.value)
 
 
+def test_the_first_parameter_that_leaves_the_range_is_named():
+    params = {key: np.full(3, -3e38, np.float32) for key in "abc"}
+    grads = {key: np.full(3, large, np.float32) for key, large in zip("abc", (0.0, 1e38, 3e38), strict=True)}
+    with pytest.raises(er.errors.NotFiniteError, match=r"the update of 'b' .* reaches 1e\+38"):
+        SGD(10.0).step(there(params), there(grads), {})
+
+
 MIXED = {
     "grads": lambda p, g, s: (there(p), {**there(g), "bias": g["bias"]}, there(s)),
     "state": lambda p, g, s: (there(p), there(g), {**there(s), "bias.mean": s["bias.mean"]}),
@@ -192,10 +200,11 @@ def test_entries_that_do_not_follow_each_other_are_taken_too():
     state = RMSprop(0.1).init(params)
     wide = np.zeros((3, 6))
     wide[:, 1:5] = grads["short"]
-    part = Foreign(DeviceArray(arrays.to_device(wide))[:, 1:5].data)
-    found, _ = RMSprop(0.1).step(there(params), {**there(grads), "short": part}, there(state))
+    part = DeviceArray(arrays.to_device(wide))[:, 1:5]
     expected, _ = RMSprop(0.1).step(params, grads, state)
-    np.testing.assert_allclose(found["short"].copy_to_host(), expected["short"], rtol=20 * EPS)
+    for lent in (part, Foreign(part.data)):
+        found, _ = RMSprop(0.1).step(there(params), {**there(grads), "short": lent}, there(state))
+        np.testing.assert_allclose(found["short"].copy_to_host(), expected["short"], rtol=20 * EPS)
 
 
 @pytest.mark.parametrize("clipped", [False, True])
@@ -228,3 +237,16 @@ def test_a_full_array():
             found = engine.full(shape, 0.1, dtype)
             assert found.dtype == dtype
             np.testing.assert_array_equal(found.copy_to_host(), np.full(shape, 0.1, dtype))
+
+
+def test_what_the_driver_reports_is_one_error(monkeypatch):
+    params, grads = there(problem()), there(many_gradients(1)[0])
+    state = RMSprop(0.1).init(params)
+
+    def failing(*arguments):
+        raise CudaAPIError(2, "CUDA_ERROR_OUT_OF_MEMORY")
+
+    monkeypatch.setattr(arrays, "zeros", failing)
+    for call in (lambda: clip_by_global_norm(grads, 1.0), lambda: RMSprop(0.1).step(params, grads, state)):
+        with pytest.raises(er.errors.DeviceError, match="OUT_OF_MEMORY"):
+            call()

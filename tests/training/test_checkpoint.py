@@ -9,6 +9,7 @@ import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -137,8 +138,12 @@ def test_a_checkpoint_of_another_configuration_is_refused_by_the_key(tmp_path: P
         checkpoints.load_latest(replace(CONFIG, seed=4), state_at(1))
 
 
-def test_the_planned_number_of_steps_may_grow(tmp_path: Path) -> None:
-    state, refused = saved(tmp_path, 10).load_latest(replace(CONFIG, steps=CONFIG.steps + 1), state_at(1))
+CHANGES: list[dict[str, Any]] = [{"steps": CONFIG.steps + 1}, {"backend": "cpu"}, {"backend": "cuda"}]
+
+
+@pytest.mark.parametrize("changes", CHANGES, ids=str)
+def test_the_plan_may_grow_and_another_backend_may_go_on(tmp_path: Path, changes: dict[str, Any]) -> None:
+    state, refused = saved(tmp_path, 10).load_latest(replace(CONFIG, **changes), state_at(1))
     assert state is not None
     assert refused == []
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from enrnn_ref import losses, optimizers
+from enrnn_ref import losses, optimizers, tasks
+from enrnn_ref.arrays import Arrays
+from enrnn_ref.cells import ModRelu
 from enrnn_ref.errors import DegenerateEigenvalueError, NotFiniteError
+from enrnn_ref.models import RNN, ExpRNN, Model, NnRNN, Recurrence, Stacked
 from enrnn_ref.optimizers import SGD, Adam
+from enrnn_ref.parametrizations import Free
 from enrnn_ref.tasks import Batch
 from enrnn_ref.training import Experiment, RunDirectory, TrainingState, build
 from tests.training.small import assert_same_bits, carrying_rnn, go_on, run_through, switching_enrnn
@@ -47,6 +53,42 @@ def test_a_step_is_its_parts(clip: float | None) -> None:
         assert record["train_loss"] == loss
         assert record["gradient_norm"] == pytest.approx(norm, rel=1e-12, abs=0)
         assert "degeneracy" not in record
+
+
+class Decaying(Free):
+    """A user's own term of the loss, of which nothing but the method itself tells."""
+
+    def _penalty(self, raw: Arrays) -> tuple[float, Arrays]:
+        return 0.5 * float(np.sum(raw["matrix"] ** 2)), {"matrix": raw["matrix"].copy()}
+
+
+SIZES: dict[str, Any] = {"output_size": 1, "readout": "last"}
+BUSY: dict[str, Callable[[], Model]] = {
+    "a penalty": lambda: NnRNN(2, 4, modulus_penalty=0.3, lower_decay=0.2, **SIZES),
+    "a user's penalty": lambda: Recurrence(Decaying(3, 3), ModRelu(), 2, 1, readout="last"),
+    "a moving base": lambda: ExpRNN(2, 5, rebase_every=2, **SIZES),
+    "both, stacked": lambda: Stacked([NnRNN(2, 4, lower_decay=0.2), RNN(4, 3), ExpRNN(3, 5, rebase_every=2, **SIZES)]),
+}
+
+
+@pytest.mark.parametrize("name", BUSY)
+def test_what_parametrizations_do_between_steps_is_done(name: str) -> None:
+    model = BUSY[name]()
+    task = tasks.build("adding", length=5, batch_size=3, seed=1, test_size=3, dtype=np.float64)
+    experiment = Experiment(model, task, Adam(1e-2), None, "reference")
+    state = experiment.start(0, np.float64)
+    for number in range(4):
+        batch = task.batch(number)
+        run = model.forward(state.params, batch.x, buffers=state.buffers, backend="reference")
+        grads = model.backward(run, task.loss(run.y, batch)[1]).params
+        penalty, pull = model.penalty(state.params)
+        grads = {key: gradient + pull[key] for key, gradient in grads.items()}
+        params, memory = experiment.optimizer.step(state.params, grads, state.optimizer)
+        params, buffers = model.after_update(params, run.buffers)
+        assert number == 0 or bool(penalty) == ("base" not in name)
+        state, record = experiment.step(state)
+        assert_same_bits(state, TrainingState(number + 1, params, memory, buffers, run.state))
+        assert record.get("penalty", 0.0) == penalty
 
 
 def test_a_step_leaves_its_argument_alone() -> None:
