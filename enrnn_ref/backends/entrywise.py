@@ -81,8 +81,8 @@ def norm_on_host(arrays: Sequence[Array]) -> float:
         return largest
     total = 0.0
     for array in arrays:
-        part = np.divide(array, largest, dtype=np.float64)
-        total += float(np.add.reduce(np.square(part), axis=None))
+        # The quotient has no name, so that NumPy squares it where it lies.
+        total += float(np.add.reduce(np.divide(array, largest, dtype=np.float64) ** 2, axis=None))
     return largest * math.sqrt(total)
 
 
