@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from enrnn_ref import backends
@@ -243,6 +243,8 @@ class TestThePhase:
             assert m == unit_m == dtype(k) / dtype(k + 3)
             assert phase == scalar == (0 if k + 1 == restart else k + 1)
 
+    @example(k=5, off=-0.25, restart=7)
+    @example(k=6, off=0.74, restart=7)
     @given(k=st.integers(0, 1000), off=st.floats(-0.25, 0.74), restart=st.sampled_from((0, 7)))
     def test_it_is_constant_around_a_count(self, k, off, restart):
         expected = unit_schedule(float(k), period(restart))

@@ -13,7 +13,7 @@ from types import CodeType
 from typing import Any
 
 import pytest
-from hypothesis import Phase, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tools.mutants.suite import Suite
 
@@ -69,8 +69,10 @@ class Watcher:
         self.failed: str | None = None
 
     def pytest_collection(self) -> None:
-        phases = (Phase.explicit, Phase.generate)
-        settings.register_profile("mutants", settings.get_profile("laws"), phases=phases)
+        laws, phases = settings.get_profile("laws"), (Phase.explicit, Phase.generate)
+        # A test that is likely to fail runs again with its group: a method then has another instance of its class.
+        passed_over = [*laws.suppress_health_check, HealthCheck.differing_executors]
+        settings.register_profile("mutants", laws, phases=phases, suppress_health_check=passed_over)
         settings.load_profile("mutants")
 
     def pytest_collectreport(self, report: Any) -> None:
