@@ -14,6 +14,7 @@ from enrnn_ref.training import Experiment, RunDirectory, resume, train
 from enrnn_ref.training import build as build_experiment
 from enrnn_ref.training.comparison import Comparison
 from enrnn_ref.training.observer import Silent
+from tests.cuda.told import told_of_a_map
 from tests.training.small import assert_same_bits, carrying_rnn, switching_enrnn
 
 ALIKE = {"float64": {"rtol": 1e-7, "atol": 1e-10}, "float32": {"rtol": 1e-2, "atol": 1e-4}}
@@ -231,9 +232,10 @@ def test_of_a_step_numbers_alone_come_back(name, optimizer, clip, monkeypatch):
     assert crossings.of("optimizer", "here") == [1]  # whether all results are finite
     assert crossings.of("step", "there") == [LENGTH * BATCH * task.input_size]  # the batch, once
     assert crossings.of("step", "here") == [2]  # the norm, as a scale and the sum of squares in it
-    # The model's part: parameters and the sums of their gradients cross inside of it as long as their
-    # parametrization is evaluated on the host. Whoever changes that demands here that nothing crosses.
-    assert crossings.of("model", "here")
+    assert crossings.of("model", "there") == []
+    assert crossings.of("model", "here") == sorted(
+        entries for _, recurrence, _, _ in model.recurrences({}) for entries in told_of_a_map(recurrence)
+    )
 
 
 def test_of_labels_those_of_the_batch_cross(monkeypatch, tmp_path):
