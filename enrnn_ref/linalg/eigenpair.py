@@ -284,7 +284,8 @@ class _Spectrum:
         First-order theory ends at a double eigenvalue, which rounding moves by no more than about sqrt(u)·‖T‖.
         """
         first_order = len(self.values) * self.backward_error * self.conditions
-        return np.minimum(first_order, math.sqrt(self.backward_error * self.norm))
+        moved: Array = np.minimum(first_order, math.sqrt(self.backward_error * self.norm))
+        return moved
 
     def rivals(self, k: int) -> Array:
         """All other eigenvalues but the conjugate of k, which is the same mode."""
