@@ -23,8 +23,12 @@ def _arguments(seed=0):
 def _forward(backend, step, drive, initial):
     tape = room(backend, CELL, len(drive), States(*map(backend.take, initial)), projected=False)
     backend.copy(tape.z, backend.take(drive))
-    backend.forward(CELL, step, tape)
+    backend.forward(CELL, _there(backend, step), tape)
     return tape
+
+
+def _there(backend, step):
+    return Step(backend.take(step.matrix), backend.take(step.theta), step.support)
 
 
 @pytest.mark.parametrize("name", BACKENDS)
@@ -54,10 +58,11 @@ def test_backward_modifies_nothing(name, direct):
     dh = rng.standard_normal((T, B, N)) if direct else None
     dfinal = States(rng.standard_normal((B, N)), rng.standard_normal((1, B, N)))
     dh, dfinal = (None if dh is None else backend.take(dh)), States(*map(backend.take, dfinal))
-    on_engine = [tape.z, *tape.states, *dfinal, *([dh] if direct else [])]
+    step = _there(backend, step)
+    on_engine = [step.matrix, step.theta, tape.z, *tape.states, *dfinal, *([dh] if direct else [])]
 
     def given():
-        return [step.matrix.copy(), step.theta.copy(), *(backend.give(array).copy() for array in on_engine)]
+        return [backend.give(array).copy() for array in on_engine]
 
     def arrays():
         found = backend.backward(CELL, step, tape, dh, dfinal)
@@ -96,9 +101,9 @@ def test_products_over_time(name):
     rng, backend = np.random.default_rng(1), backends.get(name)
     x, weight, bias = rng.standard_normal((T, B, 6)), rng.standard_normal((7, 6)), rng.standard_normal(7)
     dz, expected = rng.standard_normal((T, B, 7)), np.einsum("tbi,oi->tbo", x, weight)
-    x_there, dz_there = backend.take(x), backend.take(dz)
-    for offset, sum_ in ((bias, expected + bias), (None, expected)):
-        np.testing.assert_allclose(backend.give(backend.affine(x_there, weight, offset)), sum_, atol=1e-13)
+    x_there, dz_there, weight_there, bias_there = map(backend.take, (x, dz, weight, bias))
+    for offset, sum_ in ((bias_there, expected + bias), (None, expected)):
+        np.testing.assert_allclose(backend.give(backend.affine(x_there, weight_there, offset)), sum_, atol=1e-13)
     product, total = backend.correlate(dz_there, x_there), backend.total(dz_there)
     np.testing.assert_allclose(backend.give(product), np.einsum("tbo,tbi->oi", dz, x), atol=1e-13)
     np.testing.assert_allclose(backend.give(total), dz.sum(axis=(0, 1)), atol=1e-13)

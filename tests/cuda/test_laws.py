@@ -57,7 +57,8 @@ def test_loops_of_any_size_give_what_the_readable_ones_give(cell, times, batch, 
     dh = normal(times, batch, width) if direct else None
     found = {}
     for name in ("reference", "cuda"):
-        engine, step = backends.get(name), Step(matrix, theta, everywhere)
+        engine = backends.get(name)
+        step = Step(engine.take(matrix), engine.take(theta), everywhere)
         tape = room(engine, cell, times, States(*map(engine.take, initial)), projected=False)
         engine.copy(tape.z, engine.take(drive))
         with rule.forced(rung), few_blocks(engine, rung):

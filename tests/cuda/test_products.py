@@ -48,10 +48,13 @@ def test_affine_maps(depth, biased):
     bias = rng.standard_normal(len(weight)) if biased else None
     expected = np.einsum("tbi,oi->tbo", x, weight) + (0 if bias is None else bias)
     x_there, out = engine.take(x), engine.empty(expected.shape, x.dtype)
-    assert engine.affine(x_there, weight, bias, out) is out
+    given = engine.take(weight), None if bias is None else engine.take(bias)
+    assert engine.affine(x_there, *given, out) is out
     found = engine.give(out)
     np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)
-    np.testing.assert_array_equal(engine.give(engine.affine(x_there, weight, bias)), found)
+    np.testing.assert_array_equal(engine.give(engine.affine(x_there, *given)), found)
+    columns = engine.take(np.ascontiguousarray(weight.T)).T
+    np.testing.assert_array_equal(engine.give(engine.affine(x_there, columns, given[1])), found)
 
 
 def test_columns_of_a_larger_array():

@@ -109,7 +109,7 @@ class DeviceAlgebra(Algebra):
 
     def _norm(self, matrix: Any) -> float:
         """‖·‖ on the host."""
-        return math.sqrt(sum(self._parts(matrix, matrix).copy_to_host().tolist()))
+        return math.sqrt(sum(DeviceArray(self._parts(matrix, matrix)).copy_to_host().tolist()))
 
     def _parts(self, a: Any, b: Any) -> Any:
         parts = cuda.device_array(sums.BLOCKS, np.float64)
