@@ -124,8 +124,12 @@ class HostAlgebra(Algebra):
         return np.sum(a * b)
 
     def block_triangular(self, first: Array, beside: Array | None, last: Array) -> Array:
-        beside = np.zeros((len(first), len(last)), last.dtype) if beside is None else beside
-        return np.block([[first, beside], [np.zeros((len(last), len(first)), last.dtype), last]])
+        rows, n = len(first), len(first) + len(last)
+        whole = np.zeros((n, n), last.dtype)
+        whole[:rows, :rows], whole[rows:, rows:] = first, last
+        if beside is not None:
+            whole[:rows, rows:] = beside
+        return whole
 
     def certain_leader(self, matrix: Array) -> Eigenpair | None:
         return None

@@ -57,9 +57,11 @@ class CoupledBlocks(Parametrization):
     def initial_buffers(self) -> Arrays:
         return self.short.initial_buffers()
 
+    # The blocks' own methods without their doors: what comes here has been checked, and the value of the whole is kept.
+
     def _evaluate(self, raw: Arrays, buffers: Arrays) -> BlockValue:
-        long = self.long.evaluate({"skew": raw["skew"]})
-        short = self.short.evaluate({"free": raw["short"]}, buffers)
+        long = self.long._evaluate({"skew": raw["skew"]}, {})
+        short = self.short._evaluate({"free": raw["short"]}, buffers)
         on = algebra_of(short.matrix)
         matrix = on.block_triangular(long.matrix, raw.get("coupling"), short.matrix)  # [CB-1]
         return BlockValue(self, matrix, short.buffers, short.degeneracy, short.eigenpair, long=long, short=short)
@@ -68,8 +70,8 @@ class CoupledBlocks(Parametrization):
         """Each block of dL/dR goes to its own map; that of the constant zero block is dropped [CB-2]."""
         n = self.long_size
         grads = {
-            "skew": self.long.pullback(value.long, dmatrix[:n, :n].copy())["skew"],
-            "short": self.short.pullback(value.short, dmatrix[n:, n:].copy())["free"],
+            "skew": self.long._pullback(value.long, dmatrix[:n, :n].copy())["skew"],
+            "short": self.short._pullback(value.short, dmatrix[n:, n:].copy())["free"],
         }
         if self.coupled:
             grads["coupling"] = dmatrix[:n, n:].copy()
@@ -77,8 +79,8 @@ class CoupledBlocks(Parametrization):
 
     def _tangent(self, value: BlockValue, draw: Arrays) -> Array:
         """dR = [[dW_L, dW_C], [0, dW_S]] [CB-3]."""
-        long = self.long.tangent(value.long, {"skew": draw["skew"]} if "skew" in draw else {})
-        short = self.short.tangent(value.short, {"free": draw["short"]} if "short" in draw else {})
+        long = self.long._tangent(value.long, {"skew": draw["skew"]} if "skew" in draw else {})
+        short = self.short._tangent(value.short, {"free": draw["short"]} if "short" in draw else {})
         return algebra_of(short).block_triangular(long, draw.get("coupling"), short)
 
     def _violation(self, value: BlockValue) -> float:
