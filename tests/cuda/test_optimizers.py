@@ -7,7 +7,7 @@ import pytest
 
 import enrnn_ref as er
 from enrnn_ref import backends
-from enrnn_ref.backends.cuda import arrays, folds
+from enrnn_ref.backends.cuda import arrays, sums
 from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.target import CudaAPIError
 from enrnn_ref.optimizers import SGD, Adam, Groups, RMSprop, clip_by_global_norm
@@ -96,7 +96,7 @@ def test_a_norm_survives_entries_whose_squares_do_not(size):
 
 def test_a_norm_is_added_up_in_double_precision():
     """Single precision would lose what stands beside the one large entry."""
-    entries = np.full(4 * folds.BLOCKS * folds.THREADS + 1, 1.0, np.float32)
+    entries = np.full(4 * sums.BLOCKS * sums.THREADS + 1, 1.0, np.float32)
     entries[0] = 2.0**13
     _, norm = clip_by_global_norm({"a": foreign(entries)}, 1e9)
     assert norm == pytest.approx(math.sqrt(2.0**26 + len(entries) - 1), rel=20 * EPS, abs=0)

@@ -14,10 +14,10 @@ from enrnn_ref.backends.cuda.algebra import add_diagonal, cut_skew, fill_skew
 from enrnn_ref.backends.cuda.arithmetic import OPERATIONS, of_number, of_two
 from enrnn_ref.backends.cuda.arrays import entrywise, filling, reversing
 from enrnn_ref.backends.cuda.entrywise import applying
-from enrnn_ref.backends.cuda.folds import add_scaled_squares, folding, scaled_sum, sum_of
 from enrnn_ref.backends.cuda.inverse import exchange, invert_tile
 from enrnn_ref.backends.cuda.leader import deflate, orthonormalise, rank_two, scale, take_apart
 from enrnn_ref.backends.cuda.losses import add_entropies, add_squares
+from enrnn_ref.backends.cuda.norm import add_scaled_squares, combine
 from enrnn_ref.backends.cuda.persistent import persistent_kernels
 from enrnn_ref.backends.cuda.products import add_slices, products, sum_rows
 from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear_rows, keep_rows, step_kernels
@@ -114,14 +114,13 @@ def shared_kernels(dtype):
         "add": (entrywise(3, 1, True), (three, array(1), INTEGER, INTEGER)),
         "add of a view": (entrywise(3, 3, True), (view(3), view(3), INTEGER, INTEGER)),
         "reversing": (reversing, (three, three, INTEGER)),
-        "add_squares": (add_squares, (doubles(2), array(1), array(1), array(1), numba.float64)),
+        "add_squares": (add_squares, (doubles(1), array(1), array(1), array(1), numba.float64)),
         "add_entropies": (
             add_entropies,
-            (doubles(2), array(2), array(2), numba.types.Array(numba.intp, 1, "C"), doubles(1)),
+            (doubles(1), array(2), array(2), numba.types.Array(numba.intp, 1, "C"), doubles(1)),
         ),
         "add_scaled_squares": (add_scaled_squares, (doubles(2), array(1))),
-        "fold sums": (folding(sum_of, 1), (doubles(2), doubles(2))),
-        "fold norms": (folding(scaled_sum, 2), (doubles(2), doubles(2))),
+        "combine": (combine, (doubles(1), doubles(2))),
         "entry_scaled": entrywise_kernel(entry_scaled, 1, 1, 1, dtype),
         "over_time": (product.over_time, (three, three, three, array(1), INTEGER)),
         "over_time of views": (product.over_time, (three, view(3), view(3), array(1), INTEGER)),

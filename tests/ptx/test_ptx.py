@@ -30,8 +30,7 @@ FLOAT64_ALLOWED = {  # long sums, by intention
     "add_squares",
     "add_entropies",
     "add_scaled_squares",
-    "fold sums",
-    "fold norms",
+    "combine",
 }
 BARRIERS = {
     # name: (of the block, of the grid); forward: states staged, sums complete, step done; backward the same.
@@ -44,8 +43,9 @@ BARRIERS = {
     "over_time": (2, 0),
     "over_time of views": (2, 0),
     "over_columns": (2, 0),
-    "fold sums": (8, 0),  # 256 threads, halved eight times
-    "fold norms": (8, 0),
+    "combine": (8, 0),  # 256 threads, halved eight times
+    "add_squares": (10, 0),  # a sum over a block, as below
+    "add_entropies": (10, 0),
     "matrix times a transpose": (2, 0),
     "transpose times a matrix": (2, 0),
     # A sum over a block of 256 threads meets ten times: when the terms are there, eight times halved, and when read.

@@ -103,16 +103,14 @@ class DeviceAlgebra(Algebra):
 
     @device_errors()
     def inner(self, a: Any, b: Any) -> Any:
-        total = DeviceArray(cuda.device_array(1, np.float64))[0]
-        sums.add_parts[1, 1](total.data, self._parts(a, b))
-        return total
+        return sums.total(self._parts(a, b))
 
     def _norm(self, matrix: Any) -> float:
         """‖·‖ on the host."""
         return math.sqrt(sum(DeviceArray(self._parts(matrix, matrix)).copy_to_host().tolist()))
 
     def _parts(self, a: Any, b: Any) -> Any:
-        parts = cuda.device_array(sums.BLOCKS, np.float64)
+        parts = sums.room()
         flat = (array.reshape(array.size).data for array in (a, b))
         sums.add_products[sums.BLOCKS, sums.THREADS](parts, *flat)
         return parts

@@ -23,9 +23,10 @@ from enrnn_ref.backends.base import (
     flush_below,
     state_room,
 )
-from enrnn_ref.backends.cuda import arrays, entrywise, folds, loops
+from enrnn_ref.backends.cuda import arrays, entrywise, loops
 from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.loops import Carried, DeviceTape
+from enrnn_ref.backends.cuda.norm import norm
 from enrnn_ref.backends.cuda.operands import Operands
 from enrnn_ref.backends.cuda.rule import Limits, Plan, loop_of, plan
 from enrnn_ref.backends.cuda.target import SIMULATED, array_of, cuda, device_errors, require_device
@@ -123,7 +124,7 @@ class CudaBackend(Backend):
 
     @device_errors()
     def norm(self, arrays: Sequence[Any]) -> float:
-        return folds.norm(arrays)
+        return norm(arrays)
 
     @device_errors()
     def affine(self, x: Any, weight: Any, bias: Any | None, out: Any = None) -> Any:

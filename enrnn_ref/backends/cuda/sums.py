@@ -6,12 +6,25 @@ from typing import Any
 
 import numpy as np
 
+from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.target import SIMULATED, cuda, device_function, kernel, number_type
 
 THREADS, BLOCKS = (2, 2) if SIMULATED else (256, 32)
 """Threads a power of two; few blocks, whose sums a single thread adds."""
 
 DOUBLE = number_type(np.dtype(np.float64))
+
+
+def room() -> Any:
+    """For the sums of all blocks."""
+    return cuda.device_array(BLOCKS, np.float64)
+
+
+def total(parts: Any) -> DeviceArray:
+    """Σ parts (blocks,): a number that stays on the device."""
+    found = DeviceArray(cuda.device_array(1, np.float64))[0]
+    add_parts[1, 1](found.data, parts)
+    return found
 
 
 @device_function
