@@ -73,8 +73,7 @@ class TestWhatCountsAsDegenerate:
 
     def test_uncertainty(self):
         spectrum = self.spectrum([1.0, 0.5, 0.2], [1.0, 1e3, 1e9], norm=4.0)
-        found = [spectrum.uncertainty(k) for k in range(3)]
-        np.testing.assert_allclose(found, [3e-10, 3e-7, 2e-5], rtol=1e-12)  # the last: the root of 1e-10 · 4
+        np.testing.assert_allclose(spectrum.uncertainties, [3e-10, 3e-7, 2e-5], rtol=1e-12)  # the last: the root of 1e-10 · 4
 
     @pytest.mark.parametrize(("modulus", "zero"), [(2.98e-10, True), (3.02e-10, False)])
     def test_zero(self, modulus, zero):
@@ -120,14 +119,16 @@ class TestWhatCountsAsDegenerate:
         assert self.spectrum(values, [1.0] * 4).leader() == (1, "tied")
 
     def test_the_conjugate_is_no_rival(self):
-        spectrum = self.spectrum([0.6 - 0.8j, 0.6 + 0.8j, 0.5, 0.3], [1.0] * 4)
-        np.testing.assert_array_equal(spectrum.rivals(1), [2, 3])
-        np.testing.assert_array_equal(spectrum.rivals(2), [0, 1, 3])
-        np.testing.assert_allclose([spectrum.gap(1), spectrum.gap(2)], [0.5, 0.0])
+        """Pairs as LAPACK has them: side by side, the positive imaginary part first."""
+        spectrum = self.spectrum([0.5, 0.6 + 0.8j, 0.6 - 0.8j, 0.3], [1.0] * 4)
+        np.testing.assert_array_equal(spectrum.rivals(1), [0, 3])
+        np.testing.assert_array_equal(spectrum.rivals(2), [0, 3])
+        np.testing.assert_array_equal(spectrum.rivals(0), [1, 2, 3])
+        np.testing.assert_allclose([spectrum.gap(1), spectrum.gap(0)], [0.5, 0.0])
         assert spectrum.leader() == (1, None)
-        assert self.spectrum([0.6 - 0.8j, 0.6 + 0.8j], [1.0] * 2).gap(0) == np.inf
-        twice = self.spectrum([0.6 - 0.8j, 0.6 + 0.8j, 0.6 - 0.8j, 0.6 + 0.8j], [1.0] * 4)
-        assert len(twice.rivals(1)) == 2  # one conjugate is the same mode, the other is not
+        assert self.spectrum([0.6 + 0.8j, 0.6 - 0.8j], [1.0] * 2).gap(0) == np.inf
+        twice = self.spectrum([0.6 + 0.8j, 0.6 - 0.8j, 0.6 + 0.8j, 0.6 - 0.8j], [1.0] * 4)
+        np.testing.assert_array_equal(twice.rivals(1), [2, 3])  # one conjugate is the same mode, the other is not
         np.testing.assert_array_equal(self.spectrum([0.7j, -0.7j, 0.2], [1.0] * 3).rivals(0), [2])
         twice = self.spectrum([0.7, 0.7, 0.2], [1.0] * 3)
         np.testing.assert_array_equal(twice.rivals(0), [1, 2])
