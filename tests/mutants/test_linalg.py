@@ -73,7 +73,8 @@ class TestWhatCountsAsDegenerate:
 
     def test_uncertainty(self):
         spectrum = self.spectrum([1.0, 0.5, 0.2], [1.0, 1e3, 1e9], norm=4.0)
-        np.testing.assert_allclose(spectrum.uncertainties, [3e-10, 3e-7, 2e-5], rtol=1e-12)  # the last: the root of 1e-10 · 4
+        expected = [3e-10, 3e-7, 2e-5]  # the last: the root of 1e-10 · 4
+        np.testing.assert_allclose(spectrum.uncertainties, expected, rtol=1e-12)
 
     @pytest.mark.parametrize(("modulus", "zero"), [(2.98e-10, True), (3.02e-10, False)])
     def test_zero(self, modulus, zero):
