@@ -64,13 +64,16 @@ test-simulator: $(VENV)/.with-test
 test-ptx: $(VENV)/.with-test $(VENV)/.with-cuda
 	$(RUN) -m pytest tests/ptx -n $(WORKERS) $(PYTEST_FLAGS)
 
-# The suite on the device, the checkers of memory and races over every rung where they are there, and the benchmark.
+# The suite on the device, the checkers of memory and races (where they are there) over every rung and over training
+# steps, and the benchmark.
 gpu: export PYTHONPATH := $(CURDIR)
 gpu:
 	$(GPU_PYTHON) examples/09_cuda_ladder.py --gpu
 	$(GPU_PYTHON) -m pytest tests/cuda -p no:cacheprovider $(PYTEST_FLAGS)
 	if command -v compute-sanitizer > /dev/null; then for tool in memcheck racecheck; do \
-	    compute-sanitizer --tool $$tool --error-exitcode 1 $(GPU_PYTHON) examples/09_cuda_ladder.py --gpu || exit 1; done; \
+	    compute-sanitizer --tool $$tool --error-exitcode 1 $(GPU_PYTHON) examples/09_cuda_ladder.py --gpu || exit 1; \
+	    compute-sanitizer --tool $$tool --error-exitcode 1 $(GPU_PYTHON) -m pytest tests/cuda/test_training.py \
+	        -k numbers_alone -p no:cacheprovider || exit 1; done; \
 	else echo 'compute-sanitizer is not there: memory and races were not checked'; fi
 	$(GPU_PYTHON) benchmarks/gpu.py
 

@@ -180,12 +180,12 @@ class Backend(ABC):
         """Functions of scalars applied to all entries of arrays."""
         return entrywise.on_host(tasks)
 
-    def norm(self, arrays: Sequence[Array]) -> float:
+    def norm(self, there: Sequence[Array]) -> float:
         """The Euclidean norm of all entries together, in float64, which no square overflows; NaN or infinite if one is.
 
         The same bits every time.
         """
-        return entrywise.norm_on_host(arrays)
+        return entrywise.norm_on_host(there)
 
     @abstractmethod
     def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:

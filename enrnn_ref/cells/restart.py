@@ -25,7 +25,7 @@ NEVER = 2.0**100
 
 def period(restart: int) -> float:
     """F as :func:`unit_schedule` takes it, for ``restart`` as a user gives it: 0 is none."""
-    return float(restart or NEVER)
+    return float(min(restart, NEVER) or NEVER)
 
 
 @unit_helper

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,12 +27,9 @@ class Algebra(ABC):
     adopt : callable or None
         How an array that lies there is taken as one of this algebra's (see :func:`~enrnn_ref.arrays.float_array`).
         None: this is the host, where arrays are looked at.
-    certifies : bool
-        Whether there is a :meth:`certain_leader`.
     """
 
     adopt: Callable[[object], Array] | None = None
-    certifies: ClassVar[bool] = False
 
     @abstractmethod
     def fetch(self, array: Array) -> Array:

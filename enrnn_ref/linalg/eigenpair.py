@@ -110,7 +110,7 @@ class Eigenpair:
     def modulus_gradient(self) -> Array:
         """∂ρ/∂T = Re(conj(λ) S)/ρ [EN-4], (n, n) in float64; zero where the modulus counts as constant.
 
-        Computed when it is first asked for: a forward pass does not need it.
+        Where the matrix lies, and computed when it is first asked for: a forward pass does not need it.
         """
         return self.slope()
 

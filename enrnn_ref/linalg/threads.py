@@ -28,9 +28,10 @@ def single_threaded_blas() -> Iterator[None]:
         yield
         return
     token = _WITHIN.set(True)
-    # Not the controller's own ``limit``, which reports on every library first and takes four times as long.
-    several = [(library, count) for library in _libraries() if (count := library.get_num_threads()) > 1]
+    several: list[tuple[Any, int]] = []
     try:
+        # Not the controller's own ``limit``, which reports on every library first and takes four times as long.
+        several += [(library, count) for library in _libraries() if (count := library.get_num_threads()) > 1]
         for library, _ in several:
             library.set_num_threads(1)
         yield

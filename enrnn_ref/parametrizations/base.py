@@ -187,7 +187,7 @@ class Parametrization(ABC):
         on, checked = self._free_arrays(raw)
         known = self._buffers(buffers)
         if not self.moving:
-            return checked, known
+            return Parametrization._after_update(self, checked, known)
         if on.adopt is None:
             return self._after_update(checked, known)
         after, known = self.after_update(on.fetch_all(checked), known)
@@ -200,7 +200,7 @@ class Parametrization(ABC):
         """
         on, checked = self._free_arrays(raw)
         if not self.penalized:
-            return 0.0, {key: on.zeros(array.shape, array.dtype) for key, array in checked.items()}
+            return Parametrization._penalty(self, checked)
         if on.adopt is None:
             return self._penalty(checked)
         value, draw = self.penalty(on.fetch_all(checked))

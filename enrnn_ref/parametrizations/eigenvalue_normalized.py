@@ -127,11 +127,12 @@ class EigenvalueNormalized(Parametrization):
     def _leader(self, free: Array, buffers: Arrays) -> tuple[Eigenpair, Arrays]:
         """The leading eigenpair, and the buffers with what the next step may start from."""
         on = algebra_of(free)
-        tried = on.certifies and self.eigenpair != "dense"
+        elsewhere = on.adopt is not None
+        tried = elsewhere and self.eigenpair != "dense"
         certain = on.certain_leader(free) if tried else None
         if certain is not None:
             return certain, buffers
-        if on.adopt is not None:  # nobody has looked at it yet
+        if elsewhere:  # nobody has looked at it yet
             free = float_array("raw['free']", on.fetch(free))
         if not self._tracked:
             pair = eigenpair_of(free)

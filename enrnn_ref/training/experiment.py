@@ -40,7 +40,7 @@ class Experiment:
         Limit of the gradient's global norm.
     backend : str
         With "cuda" a state lives on the device from the start on; of a step the numbers of its record come to the host,
-        and what a penalty or a base point that moves is computed from.
+        and the parameters of a recurrence that has a penalty, or a base point that moves.
 
     Examples
     --------
@@ -121,7 +121,7 @@ class Experiment:
             record["degeneracy"] = {"kind": kind, "gap": run.degeneracy.gap, "condition": run.degeneracy.condition}
         record |= self._fallbacks(params, buffers)
         # The final state is a slice of the tape; a copy lets the tape go.
-        carried = {name: engine.joined([array]) for name, array in run.state.items()}
+        carried = {name: array.copy() for name, array in run.state.items()}
         return TrainingState(number, params, memory, buffers, carried, degeneracies), record
 
     def evaluate(self, state: TrainingState) -> dict[str, Any]:

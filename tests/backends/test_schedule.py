@@ -84,3 +84,11 @@ def test_phases_that_are_no_counts(kind, largest, restart):
     assert ((factors >= 0) & (factors <= 1)).all()
     assert (following >= 0).all()
     assert restart == 0 or (following < max(restart, 1)).all()
+
+
+@KINDS
+@pytest.mark.parametrize("restart", [2**110, 10**40, 10**400])
+def test_a_restart_that_no_count_reaches_is_none(restart, kind, largest):
+    counts = np.array([0, 1, 3, 1000, largest - 1])
+    for found, expected in zip(compiled(counts, [restart] * 5, kind), compiled(counts, [0] * 5, kind), strict=True):
+        np.testing.assert_array_equal(found, expected)

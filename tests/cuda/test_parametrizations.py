@@ -178,6 +178,15 @@ def test_what_is_degenerate_is_the_hosts(kind):
             zero.evaluate({"free": there(free)})
 
 
+@pytest.mark.parametrize("exponent", [-530, -1000, 480])
+def test_a_matrix_whose_squares_underflow_or_overflow_is_the_hosts(exponent):
+    p = EigenvalueNormalized(3, 0.0)
+    free = np.ldexp(np.array([[1.0, 0.3, 0.1], [0.2, 0.4, 0.05], [0.0, 0.1, -0.3]]), exponent)
+    expected, found = p.evaluate({"free": free}), p.evaluate({"free": DEVICE.bring(free)})
+    assert found.eigenpair.fell_back
+    np.testing.assert_array_equal(found.matrix.copy_to_host(), expected.matrix)
+
+
 def test_what_is_no_number_is_said():
     with pytest.raises(er.errors.NotFiniteError, match=r"raw\['free'\] holds 1 NaN"):
         EigenvalueNormalized(2).evaluate({"free": there(np.array([[1.0, np.nan], [0.0, 1.0]]))})

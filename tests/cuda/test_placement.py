@@ -239,7 +239,7 @@ def test_what_the_driver_says_of_an_array_is_told_from_what_its_owner_says(monke
     def lost(value):
         raise CudaAPIError(700, "CUDA_ERROR_ILLEGAL_ADDRESS")
 
-    monkeypatch.setattr("enrnn_ref.backends.cuda.backend.array_of", lost)
+    monkeypatch.setattr("enrnn_ref.backends.cuda.algebra.array_of", lost)
     with pytest.raises(er.errors.DeviceError, match="ILLEGAL_ADDRESS"):
         point.model.forward(point.params, foreign(point.x), backend="cuda")
 

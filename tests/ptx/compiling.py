@@ -101,6 +101,10 @@ def shared_kernels(dtype):
         """An array whose entries do not follow each other."""
         return numba.types.Array(number, axes, "A")
 
+    def columns(axes):
+        """An array whose first axis runs fastest, as that of a transpose does."""
+        return numba.types.Array(number, axes, "F")
+
     three, product = array(3), products(kind)
     found = {
         "add_product": (add_product, (three, INTEGER, INDICES, array(2), three, INTEGER, INDICES)),
@@ -129,6 +133,7 @@ def shared_kernels(dtype):
         "add_slices of a view": (add_slices, (doubles(2), view(3))),
         "add_slices": (add_slices, (doubles(2), three)),
         "matrix times a transpose": (product.over_columns, (three, three, view(3), array(1), INTEGER)),
+        "matrix times a matrix": (product.over_columns, (three, three, columns(3), array(1), INTEGER)),
         "transpose times a matrix": (product.over_columns, (three, view(3), view(3), array(1), INTEGER)),
         "fill_skew": (fill_skew, (array(2), array(1))),
         "cut_skew": (cut_skew, (array(1), array(2))),

@@ -47,6 +47,7 @@ BARRIERS = {
     "add_squares": (10, 0),  # a sum over a block, as below
     "add_entropies": (10, 0),
     "matrix times a transpose": (2, 0),
+    "matrix times a matrix": (2, 0),
     "transpose times a matrix": (2, 0),
     # A sum over a block of 256 threads meets ten times: when the terms are there, eight times halved, and when read.
     "add_products": (10, 0),

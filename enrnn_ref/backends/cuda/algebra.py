@@ -34,8 +34,6 @@ CONVERGED = 2.0**-26
 class DeviceAlgebra(Algebra):
     """Arrays of the device; all that is returned is new."""
 
-    certifies = True
-
     @device_errors()
     def adopt(self, array: object) -> Any:
         adopted = array if isinstance(array, DeviceArray) else DeviceArray(array_of(array))
@@ -52,6 +50,7 @@ class DeviceAlgebra(Algebra):
     def seal(self, array: Any) -> None:
         """Nothing on a device is read-only."""
 
+    @device_errors()
     def constant(self, entries: Array) -> Any:
         return _constant(entries.tobytes(), entries.dtype)
 

@@ -183,7 +183,8 @@ def add(target: Any, term: Any) -> None:
 def reverse(target: Any, source: Any) -> None:
     """target = source (T, B, k) from the last time to the first."""
     size = math.prod(source.shape)
-    reversing[grid_over(size)](target, source, size)
+    if size:
+        reversing[grid_over(size)](target, source, size)
 
 
 def _over_all(target: Any, source: Any, *, adding: bool) -> None:

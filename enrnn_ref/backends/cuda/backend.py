@@ -1,7 +1,8 @@
 """The CUDA backend: its arrays, and what the passes are called with. What runs on the device is in loops.py.
 
 Arrays lie on the device, where ``take`` brings them, and stay there until they are asked for: a tape from its forward
-pass to its last backward pass, with the weights of both.
+pass to its last backward pass, with the weights of both. A process has one device, and one context on it: what does not
+change, such as where the gates stand, is brought once.
 """
 
 from __future__ import annotations
@@ -24,12 +25,13 @@ from enrnn_ref.backends.base import (
     state_room,
 )
 from enrnn_ref.backends.cuda import arrays, entrywise, loops
+from enrnn_ref.backends.cuda.algebra import DEVICE
 from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.loops import Carried, DeviceTape
 from enrnn_ref.backends.cuda.norm import norm
 from enrnn_ref.backends.cuda.operands import Operands
 from enrnn_ref.backends.cuda.rule import Limits, Plan, loop_of, plan
-from enrnn_ref.backends.cuda.target import SIMULATED, array_of, cuda, device_errors, require_device
+from enrnn_ref.backends.cuda.target import SIMULATED, cuda, device_errors, require_device
 from enrnn_ref.backends.cuda.units import units_of
 from enrnn_ref.backends.entrywise import Entrywise, Found
 from enrnn_ref.cells.base import Cell
@@ -61,10 +63,8 @@ class CudaBackend(Backend):
         )
         return forward, backward
 
-    @device_errors()
     def adopt(self, array: object) -> Any:
-        adopted = array if isinstance(array, DeviceArray) else DeviceArray(array_of(array))
-        return adopted if adopted.contiguous else self.joined([adopted])
+        return DEVICE.adopt(array)
 
     def owns(self, array: object) -> bool:
         return isinstance(array, DeviceArray) and array.contiguous and array.dtype in FLOATS
@@ -123,8 +123,8 @@ class CudaBackend(Backend):
         return entrywise.over_all(tasks)
 
     @device_errors()
-    def norm(self, arrays: Sequence[Any]) -> float:
-        return norm(arrays)
+    def norm(self, there: Sequence[Any]) -> float:
+        return norm(there)
 
     @device_errors()
     def affine(self, x: Any, weight: Any, bias: Any | None, out: Any = None) -> Any:

@@ -18,7 +18,7 @@ from enrnn_ref.backends.cuda.arithmetic import multiply
 from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.entries import grid_over
 from enrnn_ref.backends.cuda.sums import sum_of_block, sum_of_parts
-from enrnn_ref.backends.cuda.target import SIMULATED, cuda, device_function, kernel
+from enrnn_ref.backends.cuda.target import SIMULATED, cuda, device_errors, device_function, kernel
 from enrnn_ref.linalg.deflation import Deflation, Leader, certified
 from enrnn_ref.linalg.eigenpair import Eigenpair
 from enrnn_ref.linalg.tracking import CONTENDERS_TOLERANCE
@@ -31,6 +31,10 @@ APPLICATIONS = 4
 
 HEAD = 11
 """Numbers in a report before the vectors: see :func:`take_apart`."""
+
+SMALLEST_NORM = 2.0**-400
+"""A matrix of a smaller norm, or of one that is as large, is the host's, which scales it first: squares of what is as
+small as its rounding must not underflow."""
 
 SMALLEST_EXPONENT = -1000
 """A square is scaled up by no more: it is zero, or as good as zero."""
@@ -97,7 +101,7 @@ def _read(report: Array, n: int, there: DeviceArray) -> Eigenpair | None:
     pair, norm, residual = bool(report[0]), float(report[1]), float(report[2])
     section, inverse = report[3:7].reshape(2, 2), report[7:11].reshape(2, 2)
     vectors, parts = report[HEAD : HEAD + 4 * n].reshape(4, n), report[HEAD + 4 * n :].reshape(SQUARINGS + 1, -1)
-    if not np.isfinite(report).all() or not norm > 0.0:
+    if not np.isfinite(report).all() or not SMALLEST_NORM < norm < 1 / SMALLEST_NORM:
         return None
     found = certified(Deflation(n, norm, section, inverse, pair, residual, _logarithms(parts)))
     if found is None:
@@ -126,6 +130,7 @@ def _logarithms(parts: Array) -> tuple[float, ...]:
     return tuple(found)
 
 
+@device_errors()
 def _slope(vectors: DeviceArray, leader: Leader) -> Array:
     """∂ρ/∂T [EN-22] on the device."""
     n = vectors.shape[1]
