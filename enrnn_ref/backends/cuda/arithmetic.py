@@ -18,14 +18,12 @@ from enrnn_ref.backends.cuda.target import cuda, device_errors, device_function,
 
 
 class Arithmetic:
-    """Of a class whose objects are made of one of Numba's arrays, ``data``."""
-
-    data: Any
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
+    """One of Numba's arrays, ``data``, with operators; what they return is of the class of their operands."""
 
     def __init__(self, data: Any) -> None:
-        raise NotImplementedError
+        self.data = data
+        self.shape: tuple[int, ...] = tuple(data.shape)
+        self.dtype: np.dtype[Any] = data.dtype
 
     def __add__(self, other: Any) -> Self:
         return self._with("plus", other)

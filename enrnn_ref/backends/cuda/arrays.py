@@ -29,11 +29,6 @@ class DeviceArray(Arithmetic):
         Numba's array, which kernels are given.
     """
 
-    def __init__(self, data: Any) -> None:
-        self.data = data
-        self.shape: tuple[int, ...] = tuple(data.shape)
-        self.dtype: np.dtype[Any] = data.dtype
-
     @property
     def __cuda_array_interface__(self) -> dict[str, Any]:
         interface: dict[str, Any] = interface_of(self.data)
