@@ -26,7 +26,7 @@ from enrnn_ref.backends.tuples import gathering, scattering
 from enrnn_ref.cells import elementary as of_cells
 from enrnn_ref.cells.base import Cell
 
-AFFINE_ROWS = 96
+AFFINE_ROWS = 90
 """Rows of the drive at a time: a whole number of tiles, and with a thousand columns less than a second-level cache."""
 
 

@@ -1,82 +1,115 @@
 """A tile of a matrix product, held in registers: the innermost loop of everything that multiplies on the CPU.
 
-    C[i, j] += Σ_k A[i, k] B[k, j]      i < rows ≤ TILE_ROWS,  j < panels · lanes(dtype)
+    C[i, j] += Σ_k A[i, k] B[k, j]      i < rows ≤ ROWS,  j < panels · lanes(dtype)
 
-One entry of A times a row of B, added to a row of sums: per k a processor loads ``panels · VECTORS`` vectors of B and
-``rows`` numbers of A, and does ``rows · panels · VECTORS`` fused multiply-adds on sums that never leave their
+One entry of A times a row of B, added to a row of sums: per k a processor loads ``panels · vectors`` vectors of B and
+``rows`` numbers of A, and does ``rows · panels · vectors`` fused multiply-adds on sums that never leave their
 registers. Each sum runs through k in order, so an entry of C has the same bits in whatever tile it falls.
 
-A fused multiply-add takes several cycles, and the next one to the same sum waits for it. So there are a dozen sums, in
-six rows of one panel, or in one row of six.
+A fused multiply-add takes several cycles, and the next one to the same sum waits for it. So there are as many sums as
+the processor has registers for, and a row or two of vectors beside them: six rows of two vectors where there are 16
+registers, nine of three where there are 32.
 
 This is written in LLVM's own language because no loop in Python compiles to it dependably: whether sums stay in
-registers would be the compiler's choice. The vectors are of LLVM's portable kind; nothing here names a processor.
+registers would be the compiler's choice. The vectors are of LLVM's portable kind; nothing here names an instruction. A
+tile for other registers than the processor has gives the same numbers, only slower.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-VECTOR_BYTES = 32
-"""A register of AVX2; where registers are of 16 bytes (NEON) two stand for one, where they are of 64 a half is used."""
+PANEL_BYTES = 64
+"""A row of a panel: a line of the cache, and a register of AVX-512 or two of AVX2."""
 
-VECTORS, TILE_ROWS = 2, 6
-"""6 · 2 sums, 2 vectors of B and a number of A make 15, one short of the 16 registers of AVX2."""
+ABREAST = 6
+"""Panels side by side at most: with one row that is a dozen sums of AVX2; more streams from memory bring nothing."""
 
-TILE_ROW_BYTES = VECTORS * VECTOR_BYTES
+
+class Registers(NamedTuple):
+    """Those for vectors: how many bytes one has, and how many there are."""
+
+    bytes: int
+    count: int
+
+
+AVX512, OTHERS = Registers(64, 32), Registers(32, 16)
+"""The others have AVX2; where registers are of 16 bytes two stand for one."""
+
+ROWS = {AVX512: 9, OTHERS: 6}
+"""Of the tallest tile: 9 · 3 sums, 3 vectors of B and a number of A make 31; 6 · 2 sums, 2 vectors and a number 15."""
+
+
+def registers() -> Registers:
+    """Those of the processor that Numba compiles for."""
+    features: str = cpu_target.target_context.codegen().magic_tuple()[2]
+    return AVX512 if "+avx512f" in features.split(",") else OTHERS
+
+
+def panels_abreast(has: Registers) -> tuple[int, ...]:
+    """Panels that a tile of 1, 2, … rows takes side by side at most, for as many sums as there are registers.
+
+    Beside the sums there are in use, whichever are fewer, the vectors of a row of B or the numbers of a column of A,
+    and one of the others.
+    """
+
+    def fits(rows: int, panels: int) -> bool:
+        vectors = panels * PANEL_BYTES // has.bytes
+        return rows * vectors + min(rows, vectors) + 1 <= has.count
+
+    return tuple(max(p for p in range(1, ABREAST + 1) if fits(rows, p)) for rows in range(1, ROWS[has] + 1))
 
 
 def lanes(dtype: Any) -> int:
-    """Columns of a tile: 16 in float32, 8 in float64."""
-    return TILE_ROW_BYTES // int(np.dtype(dtype).itemsize)
+    """Columns of a panel: 16 in float32, 8 in float64."""
+    return PANEL_BYTES // int(np.dtype(dtype).itemsize)
 
 
-PANELS = tuple(TILE_ROWS // rows for rows in range(1, TILE_ROWS + 1))
-"""Panels that a tile of 1, 2, … rows takes side by side at most, for as many sums as there are registers."""
+def tiles_for(has: Registers) -> Callable[..., None]:
+    """``add_tile(rows, panels, c, c_at, c_row, a, a_at, a_row, b, b_at, depth)``: C += A B, for compiled code.
 
-
-def _add_tile(
-    typingctx: Any, rows: Any, panels: Any, c: Any, c_at: Any, c_row: Any, a: Any, a_at: Any, a_row: Any, b: Any,
-    b_at: Any, depth: Any,
-) -> Any:  # fmt: skip
-    """``add_tile(rows, panels, c, c_at, c_row, a, a_at, a_row, b, b_at, depth)``: C += A B.
-
-    1 ≤ rows ≤ TILE_ROWS and 1 ≤ panels ≤ PANELS[rows - 1]; else nothing happens. C[i, j] is entry
+    1 ≤ rows ≤ ROWS[has] and 1 ≤ panels ≤ panels_abreast(has)[rows - 1]; else nothing happens. C[i, j] is entry
     ``c_at + i·c_row + j`` of the memory of ``c``, counted from its first, and A[i, k] entry ``a_at + i·a_row + k`` of
     that of ``a``; a panel of B is ``depth`` rows of ``lanes`` entries, the first from entry ``b_at`` of ``b`` on, the
     others behind it.
     """
-    at = types.intp
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def entry(k: int) -> Any:
-            """Of the array that is argument k, the one from which the tile begins."""
-            array = context.make_array(signature.args[k])(context, builder, arguments[k])
-            return builder.gep(array.data, [arguments[k + 1]])
+    def add_tile(
+        typingctx: Any, rows: Any, panels: Any, c: Any, c_at: Any, c_row: Any, a: Any, a_at: Any, a_row: Any, b: Any,
+        b_at: Any, depth: Any,
+    ) -> Any:  # fmt: skip
+        at = types.intp
 
-        operands = [*arguments[:2], entry(2), arguments[4], entry(5), arguments[7], entry(8), arguments[10]]
-        builder.call(_tiles(builder.module, operands[2].type.pointee, operands[0].type), operands)
-        return context.get_dummy_value()
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            def entry(k: int) -> Any:
+                """Of the array that is argument k, the one from which the tile begins."""
+                array = context.make_array(signature.args[k])(context, builder, arguments[k])
+                return builder.gep(array.data, [arguments[k + 1]])
 
-    return types.void(at, at, c, at, at, a, at, at, b, at, at), generate
+            operands = [*arguments[:2], entry(2), arguments[4], entry(5), arguments[7], entry(8), arguments[10]]
+            builder.call(_tiles(builder.module, has, operands[2].type.pointee, operands[0].type), operands)
+            return context.get_dummy_value()
+
+        return types.void(at, at, c, at, at, a, at, at, b, at, at), generate
+
+    made: Callable[..., None] = intrinsic(add_tile)
+    return made
 
 
-add_tile: Callable[..., None] = intrinsic(_add_tile)
-
-
-def _tiles(module: Any, number: Any, index: Any) -> Any:
+def _tiles(module: Any, has: Registers, number: Any, index: Any) -> Any:
     """The function ``(rows, panels, *c, c_row, *a, a_row, *b, depth)`` of a module with the tiles of all sizes.
 
     It is never inlined: there are more than a dozen tiles, and compiling them again for every product takes long.
     """
-    name = f"enrnn_ref.add_tile.{number}"
+    name = f"enrnn_ref.add_tile.{has.bytes}.{number}"
     if name in module.globals:
         return module.globals[name]
     pointer = number.as_pointer()
@@ -87,14 +120,14 @@ def _tiles(module: Any, number: Any, index: Any) -> Any:
     rows, panels, *operands = function.args
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     done = function.append_basic_block("done")
-    most = max(PANELS)
-    choice = builder.switch(builder.add(builder.mul(rows, ir.Constant(index, most)), panels), done)
-    for count, abreast in enumerate(PANELS, start=1):
+    row = ABREAST + 1  # sizes in a table with a column for 0 panels too
+    choice = builder.switch(builder.add(builder.mul(rows, ir.Constant(index, row)), panels), done)
+    for count, abreast in enumerate(panels_abreast(has), start=1):
         for side in range(1, abreast + 1):
             block = function.append_basic_block(f"tile.{count}.{side}")
-            choice.add_case(ir.Constant(index, count * most + side), block)
+            choice.add_case(ir.Constant(index, count * row + side), block)
             builder.position_at_end(block)
-            _Emitter(builder, number, *operands).tile(count, side)
+            _Emitter(builder, has, number, *operands).tile(count, side)
             builder.branch(done)
     builder.position_at_end(done)
     builder.ret_void()
@@ -105,10 +138,11 @@ class _Emitter:
     """Writes the instructions of a tile."""
 
     def __init__(
-        self, builder: Any, number: Any, c: Any, c_row: Any, a: Any, a_row: Any, b: Any, depth: Any
-    ) -> None:  # fmt: skip
+        self, builder: Any, has: Registers, number: Any, c: Any, c_row: Any, a: Any, a_row: Any, b: Any, depth: Any
+    ) -> None:
         bits = 64 if number == ir.DoubleType() else 32
-        self.builder, self.bytes, self.width = builder, bits // 8, 8 * VECTOR_BYTES // bits
+        self.builder, self.bytes, self.width = builder, bits // 8, 8 * has.bytes // bits
+        self.vectors = PANEL_BYTES // has.bytes
         self.c, self.c_row, self.a, self.a_row, self.b, self.depth = c, c_row, a, a_row, b, depth
         self.vector = ir.VectorType(number, self.width)
         # Fused where the processor does that in one instruction.
@@ -118,18 +152,18 @@ class _Emitter:
 
     def tile(self, rows: int, panels: int) -> None:
         """C += A B for so many rows and panels."""
-        builder, width, vectors = self.builder, self.width, panels * VECTORS
+        builder, width, vectors = self.builder, self.width, panels * self.vectors
         # Variables on the stack, which LLVM turns into registers.
         variable = cgutils.alloca_once
         sums = [[variable(builder, self.vector) for _ in range(vectors)] for _ in range(rows)]  # type: ignore[no-untyped-call]
         for row in sums:
             for total in row:
                 builder.store(ir.Constant(self.vector, None), total)
-        panel = self._times(VECTORS * width, self.depth)
+        panel = self._times(self.vectors * width, self.depth)
         panels_of_b = [builder.gep(self.b, [self._times(q, panel)]) for q in range(panels)]
         with cgutils.for_range(builder, self.depth, intp=self.depth.type) as loop:
-            k = self._times(VECTORS * width, loop.index)
-            of_b = [self._load(self._part(builder.gep(b, [k]), v)) for b in panels_of_b for v in range(VECTORS)]
+            k = self._times(self.vectors * width, loop.index)
+            of_b = [self._load(self._part(builder.gep(b, [k]), v)) for b in panels_of_b for v in range(self.vectors)]
             of_a = builder.gep(self.a, [loop.index])
             for i, row in enumerate(sums):
                 factor = self._everywhere(builder.load(builder.gep(of_a, [self._times(i, self.a_row)])))

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from enrnn_ref.backends import products
-from enrnn_ref.backends.products import DEPTH, Term, pack
-from enrnn_ref.backends.tile import TILE_ROWS, lanes
+from enrnn_ref.backends.products import DEPTH, TILE_ROWS, Term, pack
+from enrnn_ref.backends.tile import lanes
 
 KINDS = (np.float32, np.float64)
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from enrnn_ref.backends.compiler import jit
-from enrnn_ref.backends.products import Term, add_product, pack
-from enrnn_ref.backends.tile import TILE_ROWS, lanes
+from enrnn_ref.backends.products import PANELS, TILE_ROWS, Term, add_product, pack
+from enrnn_ref.backends.tile import lanes
 from enrnn_ref.bench.contenders.base import Contender
 from enrnn_ref.bench.threads import numba_threads
 from enrnn_ref.bench.workload import Workload
 
-ROWS, DEPTH = 4 * TILE_ROWS, 128
-"""Of a product whose factors and result, in float64, fill about 35 kB, and 20 in float32."""
+ROWS, DEPTH = 2 * TILE_ROWS, 96
+"""Of a product whose factors and result, in float64, fill at most 36 kB."""
 
 
 class Arithmetic(Contender):
@@ -29,7 +29,7 @@ class Arithmetic(Contender):
     def __init__(self, work: Workload, *, threads: int | None = None) -> None:
         super().__init__(work)
         self.threads = threads or work.threads
-        rng, width = np.random.default_rng(0), lanes(work.dtype)
+        rng, width = np.random.default_rng(0), PANELS[-1] * lanes(work.dtype)
         self.packed = pack([Term(0, 0, rng.standard_normal((width, DEPTH)).astype(work.dtype))], work.dtype)
         self.source = rng.standard_normal((ROWS, DEPTH)).astype(work.dtype)
         self.target = np.zeros((ROWS, width), work.dtype)

@@ -1,0 +1,95 @@
+"""Tiles of every size, for the registers of every processor: each adds a product and touches nothing else."""
+
+import re
+
+import numba
+import numpy as np
+import pytest
+
+from enrnn_ref.backends.tile import AVX512, OTHERS, ROWS, lanes, panels_abreast, registers, tiles_for
+
+KINDS = (np.float32, np.float64)
+DEPTH = 37
+
+
+def _compiled(has):
+    """Tiles, called from Python; those for registers that this processor does not have run too."""
+    add_tile = tiles_for(has)
+
+    @numba.njit
+    def add(rows, panels, c, c_at, a, a_at, b, b_at, depth):
+        add_tile(rows, panels, c, c_at, c.shape[1], a, a_at, a.shape[1], b, b_at, depth)
+
+    return add
+
+
+ADD = {has: _compiled(has) for has in ROWS}
+SIZES = [
+    (has, rows, panels)
+    for has in ROWS
+    for rows, most in enumerate(panels_abreast(has), start=1)
+    for panels in range(1, most + 1)
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("has", "rows", "panels"), SIZES)
+def test_a_tile_of_every_size(has, rows, panels, kind):
+    rng, wide = np.random.default_rng([rows, panels]), lanes(kind)
+    c = rng.integers(-9, 9, (rows + 2, panels * wide + 5)).astype(kind)  # whole numbers: exact in any order
+    a = rng.integers(-9, 9, (rows + 3, DEPTH + 4)).astype(kind)
+    b = rng.integers(-9, 9, (panels, DEPTH, wide)).astype(kind)
+    expected = c.copy()
+    expected[1 : 1 + rows, 2 : 2 + panels * wide] += a[2 : 2 + rows, 3 : 3 + DEPTH] @ np.concatenate(b, axis=1)
+    memory = np.concatenate([np.zeros(7, kind), b.ravel()])
+    ADD[has](rows, panels, c, c.shape[1] + 2, a, 2 * a.shape[1] + 3, memory, 7, DEPTH)
+    np.testing.assert_array_equal(c, expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_entry_has_the_same_bits_in_a_tile_of_any_size(kind):
+    """Nor does it matter for which registers the tile was made."""
+    rng, wide = np.random.default_rng(3), lanes(kind)
+    a, b = rng.standard_normal((1, DEPTH)).astype(kind), rng.standard_normal((DEPTH, wide)).astype(kind)
+    found = set()
+    for has, rows, panels in SIZES:
+        c = np.ones((rows, panels * wide), kind)
+        ADD[has](rows, panels, c, 0, np.tile(a, (rows, 1)), 0, np.tile(b, (panels, 1, 1)).ravel(), 0, DEPTH)
+        found |= {c[i, q * wide : (q + 1) * wide].tobytes() for i in range(rows) for q in range(panels)}
+    assert len(found) == 1
+    tolerance = DEPTH * np.finfo(kind).eps * (1 + np.abs(a) @ np.abs(b))
+    assert np.all(np.abs(np.frombuffer(found.pop(), kind) - (1 + a @ b)) <= tolerance)
+
+
+@pytest.mark.parametrize("has", ROWS)
+def test_a_tile_of_no_or_of_too_many_rows_or_panels_does_nothing(has):
+    abreast, wide = panels_abreast(has), lanes(np.float64)
+    most = max(abreast)
+    sizes = [(0, 1), (len(abreast) + 1, 1), *((rows, 0) for rows in range(1, len(abreast) + 1))]
+    sizes += [(rows, panels) for rows, fit in enumerate(abreast, start=1) for panels in range(fit + 1, most + 1)]
+    for rows, panels in sizes:
+        c = np.zeros((len(abreast) + 1, most * wide))
+        ADD[has](rows, panels, c, 0, np.ones((len(c), 2)), 0, np.ones(most * 2 * wide), 0, 2)
+        assert not c.any(), (rows, panels)
+
+
+@pytest.mark.parametrize(("has", "expected"), [(OTHERS, (6, 3, 2, 1, 1, 1)), (AVX512, (6, 6, 6, 6, 5, 4, 3, 3, 3))])
+def test_a_tile_fits_the_registers(has, expected):
+    assert panels_abreast(has) == expected
+    assert registers() in ROWS
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_sums_stay_in_registers(kind):
+    """On the processor at hand: no loop of multiply-adds stores any, or loads one that was."""
+    has, index = registers(), numba.intp
+    matrix, panels = np.ones((1, 1), kind), np.ones(1, kind)
+    ADD[has](0, 0, matrix, 0, matrix, 0, panels, 0, 0)
+    of_matrix, of_panels = numba.typeof(matrix), numba.typeof(panels)
+    assembly = ADD[has].inspect_asm((index, index, of_matrix, index, of_matrix, index, of_panels, index, index))
+    if "vfmadd" not in assembly:
+        pytest.skip("no fused multiply-adds of x86 here")
+    loops = [block for block in re.split(r"^\S+:$", assembly, flags=re.MULTILINE) if "vfmadd" in block]
+    assert len(loops) >= sum(panels_abreast(has))
+    for loop in loops:
+        assert not re.search(r"mm\d+, [^,\n]*\(%rsp|\(%rsp\), %[xyz]mm", loop)
