@@ -35,10 +35,10 @@ ABREAST = 6
 
 
 class Registers(NamedTuple):
-    """Those for vectors: how many bytes one has, and how many there are."""
+    """Those for vectors: the bytes of one, and how many there are."""
 
-    bytes: int
-    count: int
+    size: int
+    number: int
 
 
 AVX512, OTHERS = Registers(64, 32), Registers(32, 16)
@@ -62,8 +62,8 @@ def panels_abreast(has: Registers) -> tuple[int, ...]:
     """
 
     def fits(rows: int, panels: int) -> bool:
-        vectors = panels * PANEL_BYTES // has.bytes
-        return rows * vectors + min(rows, vectors) + 1 <= has.count
+        vectors = panels * PANEL_BYTES // has.size
+        return rows * vectors + min(rows, vectors) + 1 <= has.number
 
     return tuple(max(p for p in range(1, ABREAST + 1) if fits(rows, p)) for rows in range(1, ROWS[has] + 1))
 
@@ -109,7 +109,7 @@ def _tiles(module: Any, has: Registers, number: Any, index: Any) -> Any:
 
     It is never inlined: there are more than a dozen tiles, and compiling them again for every product takes long.
     """
-    name = f"enrnn_ref.add_tile.{has.bytes}.{number}"
+    name = f"enrnn_ref.add_tile.{has.size}.{number}"
     if name in module.globals:
         return module.globals[name]
     pointer = number.as_pointer()
@@ -141,8 +141,8 @@ class _Emitter:
         self, builder: Any, has: Registers, number: Any, c: Any, c_row: Any, a: Any, a_row: Any, b: Any, depth: Any
     ) -> None:
         bits = 64 if number == ir.DoubleType() else 32
-        self.builder, self.bytes, self.width = builder, bits // 8, 8 * has.bytes // bits
-        self.vectors = PANEL_BYTES // has.bytes
+        self.builder, self.bytes, self.width = builder, bits // 8, 8 * has.size // bits
+        self.vectors = PANEL_BYTES // has.size
         self.c, self.c_row, self.a, self.a_row, self.b, self.depth = c, c_row, a, a_row, b, depth
         self.vector = ir.VectorType(number, self.width)
         # Fused where the processor does that in one instruction.

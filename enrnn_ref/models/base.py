@@ -21,6 +21,7 @@ from enrnn_ref.arrays import (
 )
 from enrnn_ref.backends.base import Backend
 from enrnn_ref.errors import ForeignRunError, OptionError, ShapeError, TapeNotKeptError
+from enrnn_ref.linalg.algebra import Algebra, algebra_of
 from enrnn_ref.models.door import Door
 from enrnn_ref.models.run import Gradients, Run, Tangent
 
@@ -78,12 +79,16 @@ class Model(ABC):
         """Parameters and buffers to go on with after an optimiser step.
 
         A dynamic trivialisation moves its base here; every other model returns them as they are. Call it once after
-        each step of a training loop.
+        each step of a training loop. Where the parameters lie, on the host or as this package's arrays on a device, the
+        new ones do too; buffers are the host's.
         """
 
     @abstractmethod
     def penalty(self, params: Mapping[str, Array]) -> tuple[float, Arrays]:
-        """The parametrizations' own terms of the loss (zero for most), and gradients with the keys of ``params``."""
+        """The parametrizations' own terms of the loss (zero for most), and gradients with the keys of ``params``.
+
+        These lie where the parameters do, on the host or as this package's arrays on a device.
+        """
 
     @abstractmethod
     def forward(
@@ -124,6 +129,13 @@ class Model(ABC):
         """Copies of the parameters."""
         checked = array_dict("params", params, self.shapes, longdouble=longdouble and self.longdouble)
         return {key: array.copy() for key, array in checked.items()}
+
+    def _params_in_place(self, params: Mapping[str, Array]) -> tuple[Algebra, Arrays]:
+        """The algebra of the place where the parameters lie, and copies there."""
+        require_keys("params", params, self.shapes)
+        on = algebra_of(next(iter(params.values())))
+        checked = array_dict("params", params, self.shapes, longdouble=self.longdouble, adopt=on.adopt)
+        return on, {key: array.copy() for key, array in checked.items()}
 
     def _given_params(self, engine: Backend, params: Mapping[str, Array]) -> tuple[Arrays, Door]:
         """Copies of the parameters on the side where they lie, and that side."""

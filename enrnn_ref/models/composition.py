@@ -59,7 +59,7 @@ class Composition(Model):
         self, params: Mapping[str, Array], buffers: Mapping[str, Array] | None = None
     ) -> tuple[Arrays, Arrays]:
         """Parameters and buffers to go on with after an optimiser step (see :class:`Model`)."""
-        checked = self._checked_params(params, longdouble=True)
+        _, checked = self._params_in_place(params)
         known = self._checked_buffers(buffers)
         moved = {name: part.after_update(taken(checked, name), taken(known, name)) for name, part in self.parts.items()}
         after = joined({name: params for name, (params, _) in moved.items()})
@@ -67,9 +67,9 @@ class Composition(Model):
 
     def penalty(self, params: Mapping[str, Array]) -> tuple[float, Arrays]:
         """The sum of the parts' own terms of the loss, and its gradients with the keys of ``params``."""
-        checked = self._checked_params(params, longdouble=True)
+        on, checked = self._params_in_place(params)
         terms = {name: part.penalty(taken(checked, name)) for name, part in self.parts.items()}
-        grads = {key: np.zeros_like(array) for key, array in checked.items()}
+        grads = {key: on.zeros(array.shape, array.dtype) for key, array in checked.items()}
         grads |= joined({name: gradients for name, (_, gradients) in terms.items()})
         return sum(value for value, _ in terms.values()), grads
 

@@ -173,15 +173,15 @@ class Recurrence(Model):
         self, params: Mapping[str, Array], buffers: Mapping[str, Array] | None = None
     ) -> tuple[Arrays, Arrays]:
         """Parameters and buffers to go on with after an optimiser step (see :class:`Model`)."""
-        checked = self._checked_params(params, longdouble=True)
+        _, checked = self._params_in_place(params)
         raw, after = self.parametrization.after_update(self._raw(checked), buffers)
         return checked | {self._names[key]: array for key, array in raw.items()}, after
 
     def penalty(self, params: Mapping[str, Array]) -> tuple[float, Arrays]:
         """The parametrization's own term of the loss (zero for most) and its gradients, with the keys of ``params``."""
-        checked = self._checked_params(params, longdouble=True)
+        on, checked = self._params_in_place(params)
         value, draw = self.parametrization.penalty(self._raw(checked))
-        grads = {key: np.zeros_like(array) for key, array in checked.items()}
+        grads = {key: on.zeros(array.shape, array.dtype) for key, array in checked.items()}
         return value, grads | {self._names[key]: gradient for key, gradient in draw.items()}
 
     @single_threaded_blas()

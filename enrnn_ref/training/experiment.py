@@ -40,7 +40,7 @@ class Experiment:
         Limit of the gradient's global norm.
     backend : str
         With "cuda" a state lives on the device from the start on; of a step the numbers of its record come to the host,
-        and the parameters of a recurrence that has a penalty, or a base point that moves.
+        and the free arrays of a parametrization that has a penalty, or a base point that moves.
 
     Examples
     --------
@@ -107,7 +107,7 @@ class Experiment:
                 penalty = add_penalty(self.model, engine, state.params, grads)
             grads, norm = optimizers.clip_by_global_norm(grads, _NO_LIMIT if self.clip is None else self.clip)
             params, memory = self.optimizer.step(state.params, grads, state.optimizer)
-            params, buffers = after_update(self.model, engine, params, run.buffers)
+            params, buffers = after_update(self.model, params, run.buffers)
         except NotFiniteError as error:
             raise NotFiniteError(f"Training diverged at step {number}: {error} {_ADVICE}") from error
 

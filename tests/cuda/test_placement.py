@@ -317,3 +317,31 @@ class TestArraysOfTheDevice:
         expected = self.HOST.copy()
         expected[1, 2] = 0
         np.testing.assert_array_equal(array.copy_to_host(), expected)
+
+
+def test_what_a_model_does_between_passes_is_done_where_its_parameters_lie():
+    """The penalty and its gradients, and the move of a base: the host's own, and given back on the device."""
+    model = er.Stacked(
+        [er.NnRNN(2, 3, lower_decay=0.2, modulus_penalty=0.3), er.RNN(3, 5), er.ExpRNN(5, 4, 1, rebase_every=1)]
+    )
+    params = {key: array + 0.1 for key, array in model.init(0).items()}
+    buffers = model.forward(params, np.ones((3, 2, 2))).buffers
+    taken = {key: DeviceArray(cuda.to_device(array)) for key, array in params.items()}
+
+    expected, gradients = model.penalty(params)
+    value, found = model.penalty(taken)
+    assert value == expected > 0
+    assert_same_arrays(on_host(found), gradients)
+
+    moved, after = model.after_update(params, buffers)
+    assert any(not np.array_equal(moved[key], params[key]) for key in params)
+    found, buffers_found = model.after_update(taken, buffers)
+    assert_same_arrays(on_host(found), moved)
+    assert_same_arrays(buffers_found, after)
+    assert all(found[key] is not taken[key] for key in taken)
+
+
+def assert_same_arrays(found, expected):
+    assert found.keys() == expected.keys()
+    for key, array in expected.items():
+        np.testing.assert_array_equal(found[key], array, err_msg=key, strict=True)

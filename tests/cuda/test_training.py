@@ -259,7 +259,7 @@ def test_parameters_come_to_the_host_only_for_who_needs_them(monkeypatch):
     for model in (*idle, *busy):
         with monkeypatch.context() as patch:
             crossings, _ = watched(patch, model, RMSprop(1e-3), task)
-            own = sorted(int(np.prod(shape)) for shape in model.shapes.values())
+            own = [int(np.prod(shape)) for shape in model.parametrization.shapes.values()]
             assert crossings.of("step", "here") == (sorted([2, *own]) if model in busy else [2])
 
 
