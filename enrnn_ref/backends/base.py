@@ -64,14 +64,11 @@ class States(NamedTuple):
 class SequenceTape(NamedTuple):
     """What the reverse loop needs of the forward one, for some sequences of a batch.
 
-    ``whole`` (T+1, B', W) has the states h of all its sequences, of which the tape's begin at ``first``: what goes out
-    is written to where it belongs. The rest is the tape's own: ``memory`` (T+1, M, B, n); ``z`` (T, B, G·n);
-    ``emitted`` (T, B, n), the cell's output before a projection, or None; ``relayed`` (T, B, n), what the second
-    product of a step multiplied, or None.
+    ``h`` (T+1, B, W); ``memory`` (T+1, M, B, n); ``z`` (T, B, G·n); ``emitted`` (T, B, n), the cell's output before a
+    projection, or None; ``relayed`` (T, B, n), what the second product of a step multiplied, or None.
     """
 
-    whole: Array
-    first: int
+    h: Array
     memory: Array
     z: Array
     emitted: Array | None
@@ -79,15 +76,14 @@ class SequenceTape(NamedTuple):
 
     @property
     def states(self) -> States:
-        """With the leading axis T+1; views."""
-        return States(self.whole[:, self.first : self.first + self.memory.shape[2]], self.memory)
+        """With the leading axis T+1."""
+        return States(self.h, self.memory)
 
     def between(self, times: slice) -> SequenceTape:
         """The tape of a stretch of time: views."""
         bounds = slice(times.start, times.stop + 1)
         return SequenceTape(
-            self.whole[bounds],
-            self.first,
+            self.h[bounds],
             self.memory[bounds],
             self.z[times],
             *(None if part is None else part[times] for part in (self.emitted, self.relayed)),
@@ -234,15 +230,12 @@ def room(
     initial: States,
     *,
     projected: bool,
-    within: tuple[Array, int] | None = None,
 ) -> SequenceTape:
-    """A tape with nothing on it but the initial states; ``within`` is where the states h go: ``whole``, ``first``."""
+    """A tape with nothing on it but the initial states."""
     _, batch, n = initial.memory.shape
     dtype, units = initial.h.dtype, (time, batch, n)
-    whole, first = within or (engine.empty((time + 1, *initial.h.shape), dtype), 0)
     tape = SequenceTape(
-        whole,
-        first,
+        engine.empty((time + 1, *initial.h.shape), dtype),
         engine.empty((time + 1, *initial.memory.shape), dtype),
         engine.empty((time, batch, cell.gates * n), dtype),
         engine.empty(units, dtype) if projected else None,

@@ -108,9 +108,9 @@ class CpuBackend(Backend):
         return total
 
     def forward(self, cell: Cell, step: Step, tape: SequenceTape) -> None:
-        whole, first, memory, z, emitted, relayed = tape
+        h, memory, z, emitted, relayed = tape
         compile_kernels(cell).forward(
-            *_matrices(cell, step), step.theta, settings_of(cell, z.dtype), z, whole, first, memory,
+            *_matrices(cell, step), step.theta, settings_of(cell, z.dtype), z, h, memory,
             _or_empty(emitted, z), _or_empty(relayed, z), flush_below(z),
         )  # fmt: skip
 
@@ -123,8 +123,8 @@ class CpuBackend(Backend):
         whole = None if step.projection is None else np.empty((len(z), *dfinal.h.shape), z.dtype)
         direct = np.ascontiguousarray(_or_empty(dh, z))
         compile_kernels(cell).backward(
-            *_matrices(cell, step, transposed=True), step.theta, settings_of(cell, z.dtype), z, tape.whole, tape.first,
-            tape.memory, direct, *dinitial, dz, dtheta, _or_empty(whole, z), flush_below(z),
+            *_matrices(cell, step, transposed=True), step.theta, settings_of(cell, z.dtype), z, tape.h, tape.memory,
+            direct, *dinitial, dz, dtheta, _or_empty(whole, z), flush_below(z),
         )  # fmt: skip
         return SequenceGradients(dz, dinitial, dtheta, whole)
 

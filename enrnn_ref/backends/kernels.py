@@ -1,10 +1,10 @@
 """The three time loops of the compiled backend, compiled once per kind of cell and dtype, whatever its settings.
 
 Legend: T times, B sequences, n units, G gates, W = c·n the width of h, M components of the other states, C pointwise
-parameters. z, dz (T, B, G·n) · h (T+1, ·, W), of which the B sequences are those from ``first`` on · memory
-(T+1, M, B, n) · theta (C, n) · settings, a tuple of numbers. r, r_relayed (the rows of R that multiply the relay q)
-and projection (P) are packed (products.py), and transposed for the backward loop; what a cell has not is empty. A
-sequence is looked at ``alone`` (rows.py), or loops over its units would not run in vector instructions.
+parameters. z, dz (T, B, G·n) · h (T+1, B, W) · memory (T+1, M, B, n) · theta (C, n) · settings, a tuple of numbers. r,
+r_relayed (the rows of R that multiply the relay q) and projection (P) are packed (products.py), and transposed for the
+backward loop; what a cell has not is empty. A sequence is looked at ``alone`` (rows.py), or loops over its units would
+not run in vector instructions.
 """
 
 from __future__ import annotations
@@ -96,18 +96,17 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
 
     @functools.partial(jit, kept_as=name and f"forward {name}", disjoint=True)
     def forward(
-        r: Any, r_relayed: Any, projection: Any, theta: Any, settings: Any, z: Any, h: Any, first: int, memory: Any,
+        r: Any, r_relayed: Any, projection: Any, theta: Any, settings: Any, z: Any, h: Any, memory: Any,
         emitted: Any, q: Any, below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], memory.shape[3]
-        last = first + batch
         projected = projection.terms.shape[0] > 0
         unseen = np.zeros((batch, components, n), z.dtype)
         for t in range(time):
             z_t = z[t].reshape(batch, layout_gates, n)
-            before = unseen if projected else h[t, first:last].reshape(batch, components, n)
-            after = (emitted[t] if projected else h[t + 1, first:last]).reshape(batch, components, n)
-            add_product(z[t], h[t, first:last], r)  # [GS-2]
+            before = unseen if projected else h[t].reshape(batch, components, n)
+            after = (emitted[t] if projected else h[t + 1]).reshape(batch, components, n)
+            add_product(z[t], h[t], r)  # [GS-2]
             if has_relay:
                 for row in range(batch):
                     b = alone(row)
@@ -127,16 +126,15 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                     )  # [GS-3]
                     set_states(after, new, b, j, values, below)
             if projected:
-                h[t + 1, first:last] = 0
-                add_product(h[t + 1, first:last], emitted[t], projection)  # [CO-3]
+                h[t + 1] = 0
+                add_product(h[t + 1], emitted[t], projection)  # [CO-3]
 
     @functools.partial(jit, kept_as=name and f"backward {name}", disjoint=True)
     def backward(
-        r: Any, r_relayed: Any, projection: Any, theta: Any, settings: Any, z: Any, h: Any, first: int, memory: Any,
+        r: Any, r_relayed: Any, projection: Any, theta: Any, settings: Any, z: Any, h: Any, memory: Any,
         dh: Any, dh_t: Any, dmemory: Any, dz: Any, dtheta: Any, whole: Any, below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], memory.shape[3]
-        last = first + batch
         projected = projection.terms.shape[0] > 0
         dq = np.empty((batch, n), z.dtype)
         dm = np.zeros((batch, components * n), z.dtype)  # as each step leaves it: the cell does not see its old output
@@ -144,7 +142,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
         arriving = (dm if projected else dh_t).reshape(batch, components, n)
         for t in range(time - 1, -1, -1):
             z_t, dz_t = z[t].reshape(batch, layout_gates, n), dz[t].reshape(batch, layout_gates, n)
-            before = unseen if projected else h[t, first:last].reshape(batch, components, n)
+            before = unseen if projected else h[t].reshape(batch, components, n)
             old = memory[t]
             if dh.shape[0] > 0:
                 add_rows(dh_t, dh[t])  # [BP-1]

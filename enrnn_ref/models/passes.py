@@ -38,6 +38,13 @@ class Pass(NamedTuple):
     final: Arrays
     segments: list[Segment]
 
+    @property
+    def states(self) -> Array:
+        """h (T+1, B, W), where the tape of all times is held."""
+        ((_, _, held),) = self.segments
+        assert held is not None
+        return held.sequence.h
+
 
 class Point(NamedTuple):
     """Where a pass is taken, or a direction from there: weights, what a step multiplies by, input, named states."""
@@ -97,6 +104,7 @@ def read_only(array: Array) -> Array:
     return view
 
 
-def states_shown(door: Door, h: Array) -> Array:
-    """All states, on the side of the door."""
-    return read_only(door.show(h))
+def states_shown(door: Door, passes: Sequence[Pass]) -> Array:
+    """All states of passes that hold them, on the side of the door."""
+    parts = [part.states for part in passes]
+    return read_only(door.show(parts[0]) if len(parts) == 1 else door.give(door.engine.joined(parts, axis=1)))

@@ -258,22 +258,20 @@ class Recurrence(Model):
         weights = home.take_all(self._without_raw(own))
         start = self._start(engine, weights, batch) if given is None else door.take_all(given)
         at = Point(weights, self._step(engine, weights, home.take(value.matrix)), door.take(x), start)
-        h = engine.empty((time + 1, batch, self.width), x.dtype) if keep and checkpoint_every is None else None
-        if h is not None and self.readout == "all" and self.output_size is None:
-            y, apart, shown = h[1:], None, door.show
-        else:
-            y = apart = self._readout.room(engine, time, batch, x.dtype)
-            shown = door.give
+        shares, held = engine.shares(batch, self._multiply_adds(x)), keep and checkpoint_every is None
+        on_tape = held and self.readout == "all" and self.output_size is None and len(shares) == 1
+        apart = None if on_tape else self._readout.room(engine, time, batch, x.dtype)
 
         def work(engine: Backend, sequences: slice) -> Pass:
-            return self._forward(engine, at, sequences, apart, h, keep, checkpoint_every)
+            return self._forward(engine, at, sequences, apart, keep, checkpoint_every)
 
-        passes = engine.each(work, engine.shares(batch, self._multiply_adds(x)))
+        passes = engine.each(work, shares)
+        y = door.show(passes[0].states[1:]) if apart is None else door.give(apart)
         final = joined_states(engine, [part.final for part in passes])
         learned = self.initial_state and given is None
         tape = Tape(home, door, weights, at.step, at.x, value, passes, learned) if keep else None
-        result = shown(y) if self.output_size is not None else read_only(shown(y))
-        seen = None if h is None else functools.partial(states_shown, door, h)
+        result = y if self.output_size is not None else read_only(y)
+        seen = functools.partial(states_shown, door, passes) if held else None
         return Run(result, seen, door.give_all(final), value.buffers, value.degeneracy, engine.name, self, tape)
 
     @single_threaded_blas()
@@ -389,21 +387,19 @@ class Recurrence(Model):
         at: Point,
         sequences: slice,
         y: Array | None,
-        h: Array | None,
         keep: bool,
         checkpoint_every: int | None,
     ) -> Pass:
-        """Fills its sequences of ``y`` and ``h``; without ``h`` the states are not kept, or only some of them."""
+        """Fills its sequences of ``y``."""
         weights, step, x, named = at.of(sequences)
         kept = []
         for times in self._segments(x, keep, checkpoint_every):
             shown = y[times, sequences] if y is not None and self.readout == "all" else None
-            within = None if h is None else (h, sequences.start)
-            held = self._run(engine, weights, step, x[times], named, shown, within)
+            held = self._run(engine, weights, step, x[times], named, shown)
             if keep:
                 # Copies: the caller may change his state before backward.
-                before = {} if h is not None else joined_states(engine, [named])
-                kept.append(Segment(times, before, None if h is None else held))
+                before = {} if checkpoint_every is None else joined_states(engine, [named])
+                kept.append(Segment(times, before, held if checkpoint_every is None else None))
             named = self._final(engine, held)
         if y is not None and self.readout == "last":
             last = named[self._layout.output]
@@ -502,19 +498,17 @@ class Recurrence(Model):
         x: Array,
         named: Arrays,
         y: Array | None = None,
-        within: tuple[Array, int] | None = None,
     ) -> Held:
         """Drive, filter, recurrence and, into ``y``, readout over x from the named states.
 
-        Block by block of time: what the one writes is still in the cache when the next reads it. ``within`` is where
-        the states go (:func:`~enrnn_ref.backends.base.room`).
+        Block by block of time: what the one writes is still in the cache when the next reads it.
         """
         batch, filtered = x.shape[1], None
         if self.filter is not None:
             initial = self._filter_layout.stack(engine, named, batch, x.dtype)
             filtered = room(engine, self.filter, len(x), initial, projected=False)
         initial, projected = self._layout.stack(engine, named, batch, x.dtype), self.projection_size is not None
-        sequence = room(engine, self.cell, len(x), initial, projected=projected, within=within)
+        sequence = room(engine, self.cell, len(x), initial, projected=projected)
         for times in self._blocks(engine, sequence):
             part = sequence.between(times)
             if self.filter is not None and filtered is not None:

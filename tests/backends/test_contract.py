@@ -79,24 +79,6 @@ def test_backward_modifies_nothing(name, direct):
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_a_tape_may_write_its_states_among_those_of_other_sequences(name):
-    """The same bits as on its own, and nothing beside them is touched; from there backward too."""
-    rng, step, drive, initial = _arguments()
-    backend, whole, first = backends.get(name), np.full((T + 1, 2 + B + 1, N), np.nan), 2
-    own = _forward(backend, step, drive, initial)
-    tape = room(backend, CELL, T, initial, projected=False, within=(whole, first))
-    tape.z[...] = drive
-    backend.forward(CELL, step, tape)
-    np.testing.assert_array_equal(whole[:, first : first + B], own.states.h)
-    assert np.isnan(whole[:, :first]).all()
-    assert np.isnan(whole[:, first + B :]).all()
-    dfinal = States(rng.standard_normal((B, N)), rng.standard_normal((1, B, N)))
-    found, expected = (backend.backward(CELL, step, each, None, dfinal) for each in (tape, own))
-    np.testing.assert_array_equal(found.dz, expected.dz)
-    np.testing.assert_array_equal(found.dinitial.h, expected.dinitial.h)
-
-
-@pytest.mark.parametrize("name", BACKENDS)
 def test_products_over_time(name):
     rng, backend = np.random.default_rng(1), backends.get(name)
     x, weight, bias = rng.standard_normal((T, B, 6)), rng.standard_normal((7, 6)), rng.standard_normal(7)
