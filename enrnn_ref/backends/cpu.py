@@ -82,7 +82,7 @@ class CpuBackend(Backend):
         return [found[i % lines][i // lines] for i in range(len(items))]
 
     def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:
-        y = np.empty((*x.shape[:2], len(weight)), x.dtype) if out is None else out
+        y = self.empty((*x.shape[:2], len(weight)), x.dtype) if out is None else out
         assert y.flags.c_contiguous  # else the next line would make a copy of it
         rows, results = np.ascontiguousarray(x).reshape(-1, x.shape[2]), y.reshape(-1, y.shape[2])
         packed = pack([Term(0, 0, weight)], x.dtype)
@@ -118,9 +118,9 @@ class CpuBackend(Backend):
         self, cell: Cell, step: Step, tape: SequenceTape, dh: Array | None, dfinal: States
     ) -> SequenceGradients:
         z = tape.z
-        dz, dtheta = np.empty_like(z), np.zeros(step.theta.shape)
+        dz, dtheta = self.empty(z.shape, z.dtype), np.zeros(step.theta.shape)
         dinitial = States(dfinal.h.copy(), dfinal.memory.copy())
-        whole = None if step.projection is None else np.empty((len(z), *dfinal.h.shape), z.dtype)
+        whole = None if step.projection is None else self.empty((len(z), *dfinal.h.shape), z.dtype)
         direct = np.ascontiguousarray(_or_empty(dh, z))
         compile_kernels(cell).backward(
             *_matrices(cell, step, transposed=True), step.theta, settings_of(cell, z.dtype), z, tape.h, tape.memory,

@@ -1,4 +1,4 @@
-"""The memory of tapes, kept for the next one.
+"""The memory of tapes and of blocks of gradients, kept for the next one.
 
 A tape is as large as all states of all times. The C library gives stretches of that size back to the system when they
 are freed, and gets the next ones empty: each page of theirs then costs an interrupt, and its clearing, when it is first
@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from enrnn_ref.arrays import Array
 
-LARGE_BYTES = 1 << 22
-"""Smaller arrays are the C library's business: it keeps their memory itself."""
+LARGE_BYTES = 1 << 20
+"""Smaller arrays are the C library's business: it keeps their memory itself. What the gradients of a block of time take
+(models/time_blocks.py) it gives back from the heaps of threads other than the main one."""
 
 KEPT_BYTES = 1 << 30
 """How much a process holds at most that it does not use at the moment."""
