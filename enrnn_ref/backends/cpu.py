@@ -23,6 +23,7 @@ from typing import TypeVar
 
 import numba
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from enrnn_ref.arrays import Array
 from enrnn_ref.backends.base import (
@@ -121,10 +122,9 @@ class CpuBackend(Backend):
         dz, dtheta = self.empty(z.shape, z.dtype), np.zeros(step.theta.shape)
         dinitial = States(dfinal.h.copy(), dfinal.memory.copy())
         whole = None if step.projection is None else self.empty((len(z), *dfinal.h.shape), z.dtype)
-        direct = np.ascontiguousarray(_or_empty(dh, z))
         compile_kernels(cell).backward(
             *_matrices(cell, step, transposed=True), step.theta, settings_of(cell, z.dtype), z, tape.h, tape.memory,
-            direct, *dinitial, dz, dtheta, _or_empty(whole, z), flush_below(z),
+            *_by_time(dh, z), *dinitial, dz, dtheta, _or_empty(whole, z), flush_below(z),
         )  # fmt: skip
         return SequenceGradients(dz, dinitial, dtheta, whole)
 
@@ -176,6 +176,20 @@ def _packed(cell: Cell, step: Step, transposed: bool) -> Matrices:
 def _or_empty(array: Array | None, like: Array) -> Array:
     """``array``, or what a kernel takes for none."""
     return np.empty((0, 0, 0), like.dtype) if array is None else array
+
+
+def _by_time(dh: Array | None, like: Array) -> tuple[Array, int]:
+    """The memory from the first entry of dh (T, B, W) to its last, and how many entries after a time the next begins.
+
+    Of some sequences of a batch, those of one time lie one after the other, and those of the others between the times.
+    """
+    if dh is None:
+        return np.empty(0, like.dtype), 0
+    time, batch, width = dh.shape
+    apart, rest = divmod(dh.strides[0], dh.itemsize)
+    if dh.strides[1:] != (width * dh.itemsize, dh.itemsize) or apart < 0 or rest:  # as a caller may have laid it out
+        dh, apart = np.ascontiguousarray(dh), batch * width
+    return as_strided(dh, ((time - 1) * apart + batch * width,), (dh.itemsize,)), apart
 
 
 def available_threads() -> int:

@@ -1,10 +1,10 @@
 """The three time loops of the compiled backend, compiled once per kind of cell and dtype, whatever its settings.
 
 Legend: T times, B sequences, n units, G gates, W = c·n the width of h, M components of the other states, C pointwise
-parameters. z, dz (T, B, G·n) · h (T+1, B, W) · memory (T+1, M, B, n) · theta (C, n) · settings, a tuple of numbers. r,
-r_relayed (the rows of R that multiply the relay q) and projection (P) are packed (products.py), and transposed for the
-backward loop; what a cell has not is empty. A sequence is looked at ``alone`` (rows.py), or loops over its units would
-not run in vector instructions.
+parameters. z, dz (T, B, G·n) · h (T+1, B, W) · memory (T+1, M, B, n) · dh, a vector in which the (B, W) of time t begin
+at t·dh_time · theta (C, n) · settings, a tuple of numbers. r, r_relayed (the rows of R that multiply the relay q) and
+projection (P) are packed (products.py), and transposed for the backward loop; what a cell has not is empty. A sequence
+is looked at ``alone`` (rows.py), or loops over its units would not run in vector instructions.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
     @functools.partial(jit, kept_as=name and f"backward {name}", disjoint=True)
     def backward(
         r: Any, r_relayed: Any, projection: Any, theta: Any, settings: Any, z: Any, h: Any, memory: Any,
-        dh: Any, dh_t: Any, dmemory: Any, dz: Any, dtheta: Any, whole: Any, below: Any,
+        dh: Any, dh_time: int, dh_t: Any, dmemory: Any, dz: Any, dtheta: Any, whole: Any, below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], memory.shape[3]
         projected = projection.terms.shape[0] > 0
@@ -145,7 +145,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
             before = unseen if projected else h[t].reshape(batch, components, n)
             old = memory[t]
             if dh.shape[0] > 0:
-                add_rows(dh_t, dh[t])  # [BP-1]
+                add_rows(dh_t, dh[t * dh_time :][: dh_t.size].reshape(dh_t.shape))  # [BP-1]
             if projected:
                 whole[t] = dh_t
                 add_product(dm, dh_t, projection)  # [CO-6]

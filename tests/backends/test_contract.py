@@ -78,6 +78,36 @@ def test_backward_modifies_nothing(name, direct):
     assert [array.shape for array in first] == [(T, B, 2 * N), (B, N), (1, B, N), (3, N)]
 
 
+LAYOUTS = {
+    "some sequences": lambda dh: np.repeat(dh, 2, axis=1)[:, ::2],
+    "neighbouring sequences": lambda dh: np.concatenate([dh, dh], axis=1)[:, :B],
+    "from the last time": lambda dh: dh[::-1].copy()[::-1],
+    "by columns": np.asfortranarray,
+    "fields of records": lambda dh: _records(dh)["dh"],
+    "one for all times": lambda dh: np.broadcast_to(dh[:1], dh.shape),
+    "one number": lambda dh: np.broadcast_to(dh[0, 0, 0], dh.shape),
+}
+
+
+def _records(dh):
+    records = np.zeros(len(dh), [("dh", dh.dtype, dh.shape[1:]), ("more", np.int8)])
+    records["dh"] = dh
+    return records
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("name", ["reference", "cpu"])
+def test_backward_takes_gradients_in_any_layout(name, layout):
+    rng, step, drive, initial = _arguments()
+    backend = backends.get(name)
+    tape = _forward(backend, step, drive, initial)
+    dh = LAYOUTS[layout](rng.standard_normal((T, B, N)))
+    dfinal = States(np.zeros((B, N)), np.zeros((1, B, N)))
+    found, expected = (backend.backward(CELL, step, tape, each, dfinal) for each in (dh, dh.copy("C")))
+    assert dh.strides != dh.copy("C").strides
+    np.testing.assert_array_equal(found.dz, expected.dz)
+
+
 @pytest.mark.parametrize("name", BACKENDS)
 def test_products_over_time(name):
     rng, backend = np.random.default_rng(1), backends.get(name)
