@@ -31,7 +31,7 @@ def float_array(
         float32 or float64 (longdouble too where ``longdouble`` is set); any memory layout.
     adopt : callable, optional
         If given, ``value`` lies in the memory of a device, and this is how the backend takes it as an array of its own.
-        What it holds is not looked at: the host would have to wait for it.
+        What it holds is not looked at: the host would have to wait for it. Its PlacementError goes on after ``name``.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def float_array(
     NotFiniteError
         NaN or infinity.
     PlacementError
-        An array of a device where one of the host is expected, or the reverse.
+        An array of a device where one of the host is expected, or the reverse; or one of another device.
     """
     if adopt is not None:
         return _adopted(name, value, adopt)
@@ -94,7 +94,10 @@ def _adopted(name: str, value: Any, adopt: Callable[[object], Array]) -> Array:
     dtype = np.dtype(interface["typestr"])
     if dtype not in FLOATS:
         raise DtypeError(f"{name} has dtype {dtype}; expected {_names(FLOATS)}.")
-    return adopt(value)
+    try:
+        return adopt(value)
+    except PlacementError as error:  # on another device than the backend's
+        raise PlacementError(f"{name} {error}") from None
 
 
 def lies_on_device(value: object) -> bool:

@@ -45,7 +45,7 @@ class BackendUnavailable(EnrnnError, RuntimeError):  # noqa: N818 (binding publi
 
 
 class PlacementError(EnrnnError, TypeError):
-    """An array lies in the memory of a device where one of the host is expected, or the reverse."""
+    """An array lies on a device where one of the host is expected, or the reverse, or on another device."""
 
 
 class DeviceError(EnrnnError, RuntimeError):

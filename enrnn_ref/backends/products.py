@@ -108,7 +108,6 @@ def _multiply(target: Any, source: Any, panels: Any, terms: Any) -> None:
     wide = PANEL_BYTES // target.itemsize
     tiles = -(-batch // TILE_ROWS)  # their heights differ by one at most: a tile of one row would waste the processor
     abreast = PANELS[-(-batch // max(tiles, 1)) - 1]
-    edge = np.empty((TILE_ROWS, wide), target.dtype)
     for term in range(terms.shape[0]):
         at, width, since, depth, first = terms[term]
         whole = width // wide
@@ -123,6 +122,7 @@ def _multiply(target: Any, source: Any, panels: Any, terms: Any) -> None:
                 )  # fmt: skip
         rest = width - whole * wide
         if rest:  # the last panel is wider than that
+            edge = np.empty((TILE_ROWS, wide), target.dtype)
             for tile in range(tiles):
                 lo, hi = batch * tile // tiles, batch * (tile + 1) // tiles
                 edge[:] = 0

@@ -5,7 +5,7 @@ import pytest
 
 import enrnn_ref as er
 from enrnn_ref import backends
-from enrnn_ref.backends.cuda import arrays
+from enrnn_ref.backends.cuda import arrays, target
 from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.target import CudaAPIError, cuda, interface_of
 from tests.cuda.test_every_system import assert_alike
@@ -114,6 +114,28 @@ def test_what_is_shown_of_a_tape_may_be_written_to(output_size, readout):
     assert_alike(on_host({"x": second.x}), {"x": expected.x})
     assert_alike(second.params, expected.params)
     np.testing.assert_array_equal(lent.data.copy_to_host(), x)
+
+
+class Numbered(Foreign):
+    """It says on which GPU it lies, as arrays of CuPy, PyTorch and JAX do."""
+
+    def __init__(self, data, number):
+        super().__init__(data)
+        self.number = number
+
+    def __dlpack_device__(self):
+        return 2, self.number
+
+
+def test_an_array_of_another_gpu_is_refused():
+    """Its address means something else here, or nothing."""
+    model = er.RNN(2, 3)
+    params, x = model.init(0), cuda.to_device(np.ones((3, 2, 2)))
+    expected = model.forward(params, np.ones((3, 2, 2)))
+    run = model.forward(params, Numbered(x, target.device_number()), backend="cuda")
+    assert_alike(on_host({"y": run.y}), {"y": expected.y})
+    with pytest.raises(er.errors.PlacementError, match=r"^x lies on GPU 7; expected an array on GPU \d"):
+        model.forward(params, Numbered(x, 7), backend="cuda")
 
 
 @pytest.fixture
@@ -322,7 +344,7 @@ class TestArraysOfTheDevice:
 def test_what_a_model_does_between_passes_is_done_where_its_parameters_lie():
     """The penalty and its gradients, and the move of a base: the host's own, and given back on the device."""
     model = er.Stacked(
-        [er.NnRNN(2, 3, lower_decay=0.2, modulus_penalty=0.3), er.RNN(3, 5), er.ExpRNN(5, 4, 1, rebase_every=1)]
+        [er.NnRNN(2, 4, lower_decay=0.2, modulus_penalty=0.3), er.RNN(4, 5), er.ExpRNN(5, 3, 1, rebase_every=1)]
     )
     params = {key: array + 0.1 for key, array in model.init(0).items()}
     buffers = model.forward(params, np.ones((3, 2, 2))).buffers

@@ -154,7 +154,7 @@ SUITES: dict[str, Suite] = {
     "backends/memory": Suite((_files("backends/test_memory"),)),
     "backends/products": Suite((_files("backends/test_products"),), compiled=True),
     "backends/reference": Suite(_LOOPS),
-    "backends/tile": Suite((_files("backends/test_products"),), compiled=True),
+    "backends/tile": Suite((_files("backends/test_products"), _files("backends/test_tile")), compiled=True),
     "backends/tuples": Suite(_LOOPS),
     "models/axes": Suite((_files("models/test_axes"), *_MODELS)),
     "models/bidirectional": Suite((_systems("bidirectional"), _files("models/test_axes"))),

@@ -16,7 +16,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from enrnn_ref.errors import BackendUnavailable, DeviceError
+from enrnn_ref.errors import BackendUnavailable, DeviceError, PlacementError
 
 # Small grids are the nature of the matter, and warnings of them help nobody. Read when a target is imported.
 os.environ.setdefault("NUMBA_CUDA_LOW_OCCUPANCY_WARNINGS", "0")
@@ -43,6 +43,12 @@ TARGET = "simulator" if SIMULATED else {"NVIDIA": "numba-cuda"}.get(cuda.impleme
 
 NUMPY_BELOW = (2, 5)
 """numba-cuda 0.30 loads with a newer NumPy, and fails when it compiles: a name that it uses is gone."""
+
+
+def device_number() -> int:
+    """Of the GPU on which kernels run."""
+    number: int = 0 if SIMULATED else cuda.get_current_device().id
+    return number
 
 
 def require_device() -> None:
@@ -151,7 +157,18 @@ def array_of(value: Any) -> Any:
     """An array that others left on the device, without a copy, once what they have queued for it is done.
 
     From here on it belongs to the default stream. What is queued there already need not be waited for.
+
+    Raises
+    ------
+    PlacementError
+        It says that it lies on another GPU than this backend's.
     """
+    if hasattr(value, "__dlpack_device__"):  # where the interface tells of memory alone
+        number, ours = int(value.__dlpack_device__()[1]), device_number()
+        if number != ours:
+            raise PlacementError(
+                f"lies on GPU {number}; expected an array on GPU {ours}, where backend 'cuda' computes."
+            )
     interface = value.__cuda_array_interface__
     queued_here = interface.get("stream") == LEGACY_STREAM
     return _lent({**interface, "stream": None} if queued_here else interface, value)
