@@ -78,6 +78,25 @@ def test_backward_modifies_nothing(name, direct):
     assert [array.shape for array in first] == [(T, B, 2 * N), (B, N), (1, B, N), (3, N)]
 
 
+NOT_OWN = {
+    "a list": [1.0, 2.0],
+    "a subclass": np.ma.array([1.0, 2.0]),
+    "by columns": np.asfortranarray(np.ones((2, 3))),
+    "read-only": np.broadcast_to(1.0, (2,)),
+    "whole numbers": np.arange(3),
+    "half precision": np.ones(2, np.float16),
+    "extended precision": np.ones(2, np.longdouble),
+}
+
+
+@pytest.mark.parametrize("name", ["reference", "cpu"])
+def test_own_arrays_are_told_from_others(name):
+    """What is its own is not looked at again."""
+    backend = backends.get(name)
+    assert all(backend.owns(np.ones((2, 3), dtype)) for dtype in (np.float32, np.float64))
+    assert [case for case, array in NOT_OWN.items() if backend.owns(array)] == []
+
+
 LAYOUTS = {
     "some sequences": lambda dh: np.repeat(dh, 2, axis=1)[:, ::2],
     "neighbouring sequences": lambda dh: np.concatenate([dh, dh], axis=1)[:, :B],

@@ -177,3 +177,29 @@ def test_derivative_of_a_pair_against_its_definition():
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(spectrum.norm, np.linalg.norm(matrix), rtol=1e-15)
     assert spectrum.backward_error == 2.0**-52 * spectrum.norm
+
+
+@pytest.mark.parametrize("n", [1, 2, 7, 8])
+def test_all_eigenvectors_right_and_left(n):
+    """Real ones, and both of every pair."""
+    matrix = np.random.default_rng(n).standard_normal((n, n))
+    spectrum = _Spectrum(matrix)
+    tolerance = 1e3 * n * np.finfo(float).eps * np.linalg.norm(matrix)
+    assert np.abs(matrix @ spectrum.right - spectrum.right * spectrum.values).max() <= tolerance
+    assert np.abs(matrix.T @ spectrum.left - spectrum.left * spectrum.values.conj()).max() <= tolerance
+    np.testing.assert_allclose(np.linalg.norm(spectrum.right, axis=0), 1.0)
+    np.testing.assert_allclose(np.linalg.norm(spectrum.left, axis=0), 1.0)
+    assert n < 7 or 0 < np.count_nonzero(spectrum.values.imag) < n
+
+
+@pytest.mark.parametrize("slant", [0.0, 3.0])
+def test_a_degeneracy_tells_the_uncertainty_of_its_leader(slant):
+    """And not of its neighbours, whose conditions are other ones."""
+    matrix = np.array([[0.5, 7.0, 0.0, 0.0], [0.0, 0.2, 0.0, 0.0], [0.0, 0.0, 1.0, slant], [0.0, 0.0, 0.0, -1.0]])
+    pair = dominant_eigenpair(matrix, on_degenerate="proceed")
+    found = pair.degeneracy
+    assert found is not None
+    assert found.kind == "tied"
+    assert pair.value == 1.0
+    assert pair.condition == pytest.approx(np.hypot(1.0, slant / 2))
+    assert found.uncertainty == pytest.approx(4 * np.finfo(float).eps * np.linalg.norm(matrix) * pair.condition)

@@ -50,7 +50,9 @@ _CELLS = _files("mutants/test_every_cell")
 _DETAILS = _files("mutants/test_models")
 _LINALG = _files("mutants/test_linalg")
 _FILTERS = _files("filters/test_filters")
-_MAPS = _files("mutants/test_parametrizations", "parametrizations/test_every_parametrization")
+_MAPS = _files(
+    "mutants/test_parametrizations", "parametrizations/test_every_parametrization", "parametrizations/test_elsewhere"
+)
 _GOLDEN = _files("models/test_golden")
 _LAWS = _files("laws/test_splitting", "laws/test_causality")
 _LOOPS = (
