@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from tools.mutants.catalogue import mutants
+from tools.mutants.child import module_name
 from tools.mutants.equivalents import Equivalents
+from tools.mutants.pool import is_forgotten
 from tools.mutants.records import Records, digest
 from tools.mutants.suite import COMMON, SUITES, Group, Suite
 from tools.mutants.summary import table, verdicts
@@ -134,6 +136,11 @@ def test_a_mutant_changes_one_statement_and_compiles(path):
         after = ast.unparse(tree).splitlines()
         assert len(after) == len(before)
         assert sum(one != other for one, other in zip(before, after, strict=True)) == 1
+
+
+def test_a_changed_file_and_what_imports_it_are_imported_anew():
+    """Else a child would go on with the unchanged one."""
+    assert [path for path in SUITES if not is_forgotten(module_name(path))] == []
 
 
 def test_every_file_that_computes_has_a_suite_of_tests_that_exist():

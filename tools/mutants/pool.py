@@ -19,7 +19,7 @@ from typing import Any
 from tools.mutants import child
 from tools.mutants.suite import Suite
 
-FORGOTTEN = ("", "linalg", "parametrizations", "cells", "filters", "backends", "models", "losses")
+FORGOTTEN = ("", "linalg", "parametrizations", "cells", "filters", "backends", "optimizers", "models", "losses")
 """The rooms of the package that are changed, or import what is; "" is the package itself."""
 
 TIMEOUT = "timeout"
@@ -65,7 +65,7 @@ def preload(tests: Iterable[str]) -> None:
         raise SystemExit(f"The tests cannot be collected: pytest ended with status {int(status)}.")
     import enrnn_ref.backends.cpu  # noqa: F401, PLC0415 (brings Numba)
 
-    for name in [name for name in sys.modules if _is_forgotten(name)]:
+    for name in [name for name in sys.modules if is_forgotten(name)]:
         del sys.modules[name]
     gc.collect()
     gc.freeze()
@@ -73,7 +73,7 @@ def preload(tests: Iterable[str]) -> None:
     warnings.filterwarnings("ignore", message=".*fork.*")
 
 
-def _is_forgotten(name: str) -> bool:
+def is_forgotten(name: str) -> bool:
     """Whether a module is changed or judges changes. What stands below these and above them is imported once for all:
     the tests do without it, or the unchanged file would fail them."""
     package, _, rest = name.partition(".")
