@@ -128,6 +128,21 @@ def test_backward_takes_gradients_in_any_layout(name, layout):
 
 
 @pytest.mark.parametrize("name", BACKENDS)
+def test_a_gradient_of_one_number(name):
+    """One time, one sequence, one unit: no less of a gradient."""
+    rng, backend = np.random.default_rng(5), backends.get(name)
+    step = Step(rng.standard_normal((2, 1)), rng.standard_normal((3, 1)), ((slice(0, 2), slice(0, 1)),))
+    initial = States(rng.standard_normal((1, 1)), rng.standard_normal((1, 1, 1)))
+    tape = _forward(backend, step, rng.standard_normal((1, 1, 2)), initial)
+    dh, nothing = backend.take(rng.standard_normal((1, 1, 1))), np.zeros((1, 1, 1))
+    memory = backend.take(nothing)
+    direct = backend.backward(CELL, _there(backend, step), tape, dh, States(backend.take(nothing[0]), memory))
+    final = backend.backward(CELL, _there(backend, step), tape, None, States(dh[0], memory))
+    assert backend.give(direct.dz).any()
+    np.testing.assert_array_equal(backend.give(direct.dz), backend.give(final.dz))
+
+
+@pytest.mark.parametrize("name", BACKENDS)
 def test_products_over_time(name):
     rng, backend = np.random.default_rng(1), backends.get(name)
     x, weight, bias = rng.standard_normal((T, B, 6)), rng.standard_normal((7, 6)), rng.standard_normal(7)

@@ -6,7 +6,7 @@ import pytest
 
 from enrnn_ref.backends import products
 from enrnn_ref.backends.products import DEPTH, TILE_ROWS, Term, pack
-from enrnn_ref.backends.tile import lanes
+from enrnn_ref.backends.tile import PANEL_BYTES, lanes
 
 KINDS = (np.float32, np.float64)
 
@@ -107,3 +107,10 @@ def test_panels_take_no_more_room_than_their_last_lanes(kind):
     assert pack([Term(0, 0, matrix)], kind).panels.size == 3 * lanes(kind) * (DEPTH + 2)
     nothing = pack([], kind)
     assert (nothing.panels.shape, nothing.panels.dtype, nothing.terms.shape) == ((0,), kind, (0, 5))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_panels_begin_with_a_line_of_the_cache(kind):
+    """Else every row of a panel lies in two, and takes two loads."""
+    for width in range(1, 9):
+        assert pack([Term(0, 0, np.ones((width, 5), kind))], kind).panels.ctypes.data % PANEL_BYTES == 0

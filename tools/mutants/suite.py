@@ -151,7 +151,7 @@ SUITES: dict[str, Suite] = {
     "backends/base": Suite((_files("mutants/test_pieces"), *_LOOPS)),
     "backends/cpu": Suite((*_LOOPS, _files("backends/test_threads", "backends/test_subnormal"))),
     "backends/elementary": Suite((_files("backends/test_elementary"),), compiled=True),
-    "backends/entrywise": Suite((_files("test_optimizers"),)),
+    "backends/entrywise": Suite((_files("backends/test_entrywise", "test_optimizers"),)),
     "backends/kernels": Suite((*_LOOPS, _files("backends/test_subnormal"))),
     "backends/memory": Suite((_files("backends/test_memory"),)),
     "backends/products": Suite((_files("backends/test_products"),), compiled=True),
