@@ -1,7 +1,11 @@
 """Tiles of every size, for the registers of every processor: each adds a product and touches nothing else."""
 
+import os
 import re
+import subprocess
+import sys
 
+import llvmlite.binding
 import numba
 import numpy as np
 import pytest
@@ -77,6 +81,23 @@ def test_a_tile_of_no_or_of_too_many_rows_or_panels_does_nothing(has):
 def test_a_tile_fits_the_registers(has, expected):
     assert panels_abreast(has) == expected
     assert registers() in ROWS
+
+
+CHOSEN = {"NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_ENABLE_AVX"}
+
+
+@pytest.mark.skipif(bool(CHOSEN & os.environ.keys()), reason="another processor than this one is compiled for")
+def test_tiles_are_those_of_this_processor():
+    has_avx512 = llvmlite.binding.get_host_cpu_features().get("avx512f", False)
+    assert registers() == (AVX512 if has_avx512 else OTHERS)
+
+
+def test_tiles_are_those_of_a_processor_that_is_named():
+    """The generic one has no features but those that all have."""
+    ask = "from enrnn_ref.backends.tile import registers; print(registers())"
+    environment = {key: value for key, value in os.environ.items() if key not in CHOSEN} | {"NUMBA_CPU_NAME": "generic"}
+    said = subprocess.run([sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True)
+    assert said.stdout.strip() == str(OTHERS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
