@@ -174,7 +174,7 @@ SUITES: dict[str, Suite] = {
         )
     ),
     "models/nnrnn": Suite((_systems("nnrnn"), _files("models/test_nnrnn"))),
-    "models/passes": Suite((*_MODELS, _LAWS)),
+    "models/passes": Suite((*_MODELS, _LAWS, _files("backends/test_threads"))),
     "models/readout": Suite(_MODELS),
     "models/recurrence": Suite(
         (_files("mutants/test_blocks"), *_MODELS, _LAWS, _files("models/test_time_blocks", "models/test_checkpoints"))
