@@ -572,3 +572,44 @@ def test_clipping_nothing_changes_nothing():
     assert norm == 0.0
     assert_same(clipped, zero)
     assert clip_by_global_norm({}, 1.0) == ({}, 0.0)
+
+
+@pytest.mark.parametrize("odd", ["short", "bias"])
+def test_parameters_of_two_dtypes_are_refused(odd):
+    mixed = {key: np.ones(shape, np.float64 if key == odd else np.float32) for key, shape in SHAPES.items()}
+    rule = SGD(0.1)
+    for call in (rule.init, lambda given: rule.step(given, given, {}), lambda given: clip_by_global_norm(given, 1.0)):
+        with pytest.raises(DtypeError, match=rf"\['{odd}'\] has dtype float64 but its companions are float32"):
+            call(mixed)
+
+
+@every_rule
+def test_only_adam_counts_its_steps(rule):
+    state = rule.init({key: np.ones(shape) for key, shape in SHAPES.items()})
+    assert {key.partition(".")[0] for key in state if key.endswith(".step")} == (
+        set(SHAPES) if isinstance(rule, Adam) else set()
+    )
+
+
+@every_rule
+def test_a_rule_says_how_many_results_an_entry_has(rule, monkeypatch):
+    """Compiled code has no other way to know."""
+    plain, told = entrywise.on_host, []
+
+    def watched(tasks):
+        found = plain(tasks)
+        told.extend((task.results, len(results)) for task, results in zip(tasks, found.results, strict=True))
+        return found
+
+    monkeypatch.setattr(entrywise, "on_host", watched)
+    params = {key: np.ones(shape) for key, shape in SHAPES.items()}
+    grads, norm = clip_by_global_norm(params, 0.5)
+    assert norm > 0.5
+    rule.step(params, grads, rule.init(params))
+    assert len(told) == 2 * len(SHAPES)
+    assert all(said == found for said, found in told)
+
+
+@every_rule
+def test_a_rule_is_written_as_the_call_that_makes_it(rule):
+    assert eval(repr(rule)) == rule
