@@ -57,13 +57,13 @@ def registers() -> Registers:
 def panels_abreast(has: Registers) -> tuple[int, ...]:
     """Panels that a tile of 1, 2, … rows takes side by side at most, for as many sums as there are registers.
 
-    Beside the sums there are in use, whichever are fewer, the vectors of a row of B or the numbers of a column of A,
-    and one of the others.
+    Beside the sums there are a number of A and the vectors of a row of B, or one of these where a single row of A needs
+    each of them once.
     """
 
     def fits(rows: int, panels: int) -> bool:
         vectors = panels * PANEL_BYTES // has.size
-        return rows * vectors + min(rows, vectors) + 1 <= has.number
+        return rows * vectors + (vectors if rows > 1 else 1) + 1 <= has.number
 
     return tuple(max(p for p in range(1, ABREAST + 1) if fits(rows, p)) for rows in range(1, ROWS[has] + 1))
 
