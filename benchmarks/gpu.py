@@ -213,7 +213,7 @@ class OnDevice:
         self.units, self.below = units_of(self.cell), flush_below(work.x)
         engine = backends.get("cuda")
         there = {name: engine.take(array) for name, array in params.items()}
-        step = model._step(engine, there, engine.take(model.recurrent_matrix(params)))
+        step = model._sweep.step(engine, there, engine.take(model.recurrent_matrix(params)))
         self.on = Operands.of(self.cell, step)
         host = backends.get("reference")
         initial = model._layout.stack(host, {"h": work.start}, size.batch, dtype)

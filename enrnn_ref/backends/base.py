@@ -26,6 +26,8 @@ from enrnn_ref.cells.base import Cell
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Prepared = TypeVar("Prepared")
+Looped = TypeVar("Looped")
 
 Support = tuple[tuple[slice, slice], ...]
 """Rows and columns of the rectangles of a matrix outside of which it is zero."""
@@ -127,6 +129,21 @@ class Backend(ABC):
         ``engine`` is this backend with the item's part of its threads.
         """
         return [work(self, item) for item in items]
+
+    def pipeline(
+        self,
+        before: Callable[[Item], Prepared],
+        loop: Callable[[Prepared], Looped],
+        after: Callable[[Looped], None],
+        items: Sequence[Item],
+        multiply_adds: int,
+    ) -> None:
+        """``after(loop(before(item)))`` for every item, of so many multiply-adds in all; each of the three in order.
+
+        Beside ``loop`` a backend may do ``after`` of the item that it did last, and then ``before`` of the next.
+        """
+        for item in items:
+            after(loop(before(item)))
 
     def owns(self, array: object) -> bool:
         """Whether an array is one as this backend computes with: where it does, contiguous, float32 or float64."""

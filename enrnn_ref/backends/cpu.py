@@ -1,10 +1,11 @@
 """The compiled backend: the same loops in Numba, one compilation per kind of cell and dtype.
 
 Threads share the sequences of a batch: each takes its share through a whole pass, the loop and the products, and they
-meet at the end of it. Where there are fewer sequences than threads, those that are left over share the rows of the
-products over all times. The number of threads is Numba's (``numba.set_num_threads``); the models hold BLAS to one
-thread meanwhile, whose own pool would fight ours. Every thread owns its partial sums, which are added in a fixed order:
-for a given thread count the bits do not change from run to run.
+meet at the end of it. Where there are fewer sequences than threads, one of those that are left over does the products
+over a block of time while the share's own thread loops over the steps of the next. The number of threads is Numba's
+(``numba.set_num_threads``); the models hold BLAS to one thread meanwhile, whose own pool would fight ours. Every share
+has its own partial sums, which are added in a fixed order: for a given thread count the bits do not change from run to
+run.
 
 Subnormal numbers are flushed. The short-term state decays by design, and on many processors arithmetic on subnormals
 costs a hundred times more. A state or a gradient below ``smallest normal / machine epsilon`` (1e-31 in float32, 1e-292
@@ -19,7 +20,7 @@ import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numba
 import numpy as np
@@ -44,6 +45,8 @@ from enrnn_ref.cells.base import Cell
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Prepared = TypeVar("Prepared")
+Looped = TypeVar("Looped")
 
 PARALLEL_WORK = 1 << 22  # multiply-adds below which waking a second thread costs more than it brings
 TIME_BLOCK_ROWS = 1024  # rows of a product over time: one block stays in the cache, and is summed in the arrays' dtype
@@ -82,26 +85,49 @@ class CpuBackend(Backend):
         found = _side_by_side([functools.partial(line, k) for k in range(lines)], _pool("passes"))
         return [found[i % lines][i // lines] for i in range(len(items))]
 
+    def pipeline(
+        self,
+        before: Callable[[Item], Prepared],
+        loop: Callable[[Prepared], Looped],
+        after: Callable[[Looped], None],
+        items: Sequence[Item],
+        multiply_adds: int,
+    ) -> None:
+        if self._threads == 1 or len(items) == 1 or multiply_adds < PARALLEL_WORK:
+            super().pipeline(before, loop, after, items, multiply_adds)
+            return
+        coming: list[Prepared] = [before(items[0])]
+        gone: list[Looped] = []
+
+        def beside(item: Item | None) -> None:
+            """What one thread does while the other loops: it ends what looped last, and begins what loops next."""
+            if gone:
+                after(gone.pop())
+            if item is not None:
+                coming.append(before(item))
+
+        for item in (*items[1:], None):
+            looping = functools.partial(loop, coming.pop())
+            looped, _ = _side_by_side([looping, functools.partial(beside, item)], _pool("products"))
+            gone.append(looped)
+        after(gone.pop())
+
     def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:
         y = self.empty((*x.shape[:2], len(weight)), x.dtype) if out is None else out
         assert y.flags.c_contiguous  # else the next line would make a copy of it
         rows, results = np.ascontiguousarray(x).reshape(-1, x.shape[2]), y.reshape(-1, y.shape[2])
         packed = pack([Term(0, 0, weight)], x.dtype)
         offset = np.zeros(len(weight), x.dtype) if bias is None else bias
-        self._split(lambda lo, hi: affine(results, rows, packed, offset, lo, hi), len(rows), x.size * len(weight))
+        affine(results, rows, packed, offset)
         return y
 
     def correlate(self, dz: Array, x: Array) -> Array:
         steps = max(1, TIME_BLOCK_ROWS // dz.shape[1])
-
-        def block(lo: int, hi: int) -> Array:
-            products = (sum_outer(dz[t : min(t + steps, hi)], x[t : min(t + steps, hi)]) for t in range(lo, hi, steps))
-            partial = next(products).astype(np.float64, copy=False)
-            for product in products:
-                partial += product
-            return partial
-
-        return _sum(self._split(block, len(dz), dz.size * x.shape[-1]))
+        products = (sum_outer(dz[t : t + steps], x[t : t + steps]) for t in range(0, len(dz), steps))
+        total = next(products).astype(np.float64, copy=False)
+        for product in products:
+            total += product
+        return total
 
     def total(self, dz: Array) -> Array:
         total = np.zeros(dz.shape[2])
@@ -112,7 +138,7 @@ class CpuBackend(Backend):
         h, memory, z, emitted, relayed = tape
         compile_kernels(cell).forward(
             *_matrices(cell, step), step.theta, settings_of(cell, z.dtype), z, h, memory,
-            _or_empty(emitted, z), _or_empty(relayed, z), flush_below(z),
+            _or_empty(emitted, z), _or_empty(relayed, z), _unseen(cell, memory), flush_below(z),
         )  # fmt: skip
 
     def backward(
@@ -122,9 +148,12 @@ class CpuBackend(Backend):
         dz, dtheta = self.empty(z.shape, z.dtype), np.zeros(step.theta.shape)
         dinitial = States(dfinal.h.copy(), dfinal.memory.copy())
         whole = None if step.projection is None else self.empty((len(z), *dfinal.h.shape), z.dtype)
+        _, batch, n = dfinal.memory.shape
+        dm, dq = np.zeros((batch, cell.output_components * n), z.dtype), np.empty((batch, n), z.dtype)
         compile_kernels(cell).backward(
             *_matrices(cell, step, transposed=True), step.theta, settings_of(cell, z.dtype), z, tape.h, tape.memory,
-            *_by_time(dh, z), *dinitial, dz, dtheta, _or_empty(whole, z), flush_below(z),
+            *_by_time(dh, z), *dinitial, dz, dtheta, _or_empty(whole, z), _unseen(cell, tape.memory), dm, dq,
+            flush_below(z),
         )  # fmt: skip
         return SequenceGradients(dz, dinitial, dtheta, whole)
 
@@ -132,21 +161,17 @@ class CpuBackend(Backend):
         self, cell: Cell, step: Step, drive: Array, initial: States, dstep: Step, ddrive: Array, dinitial: States
     ) -> tuple[States, States]:
         states, dstates = state_room(self, initial, len(drive)), state_room(self, dinitial, len(drive))
+        _, batch, n = initial.memory.shape
+        m, dm = (np.empty((1, batch, cell.output_components * n), drive.dtype) for _ in range(2))
+        q, dq = (np.empty((batch, n), drive.dtype) for _ in range(2))
         r, r_relayed, projection = _matrices(cell, step)
         dr, dr_relayed, dprojection = _matrices(cell, dstep)
         compile_kernels(cell).tangent(
             r, dr, r_relayed, dr_relayed, projection, dprojection, step.theta,
             settings_of(cell, drive.dtype), dstep.theta, drive, ddrive, states.h, dstates.h, states.memory,
-            dstates.memory, flush_below(drive),
+            dstates.memory, _unseen(cell, states.memory), m, dm, q, dq, flush_below(drive),
         )  # fmt: skip
         return states, dstates
-
-    def _split(self, work: Callable[[int, int], Result], length: int, multiply_adds: int) -> list[Result]:
-        """``work(lo, hi)`` over 0..length, one contiguous share per thread; the results in the order of the shares."""
-        if multiply_adds < PARALLEL_WORK:
-            return [work(0, length)]
-        tasks = [functools.partial(work, share.start, share.stop) for share in _shares(length, self._threads)]
-        return _side_by_side(tasks, _pool("rows"))
 
 
 Matrices = tuple[Packed, Packed, Packed]
@@ -178,6 +203,11 @@ def _or_empty(array: Array | None, like: Array) -> Array:
     return np.empty((0, 0, 0), like.dtype) if array is None else array
 
 
+def _unseen(cell: Cell, memory: Array) -> Array:
+    """What a step sees of the one before where the output passes a projection: zeros (1, B, c·n)."""
+    return np.zeros((1, memory.shape[2], cell.output_components * memory.shape[3]), memory.dtype)
+
+
 def _by_time(dh: Array | None, like: Array) -> tuple[Array, int]:
     """The memory from the first entry of dh (T, B, W) to its last, and how many entries after a time the next begins.
 
@@ -204,7 +234,7 @@ def _shares(length: int, count: int) -> list[slice]:
     return [slice(lo, hi) for lo, hi in itertools.pairwise(length * k // count for k in range(count + 1))]
 
 
-def _side_by_side(tasks: Sequence[Callable[[], Result]], pool: ThreadPoolExecutor) -> list[Result]:
+def _side_by_side(tasks: Sequence[Callable[[], Any]], pool: ThreadPoolExecutor) -> list[Any]:
     """The results in the order of the tasks, which threads of the pool do; none is left running, not even by an error.
 
     The calling thread does the first task itself: it need not be woken, and what it reads next is in its cache.
@@ -218,14 +248,9 @@ def _side_by_side(tasks: Sequence[Callable[[], Result]], pool: ThreadPoolExecuto
     return [first, *(task.result() for task in others)]
 
 
-def _sum(partials: list[Array]) -> Array:
-    """In the order of the threads, so that the bits are the same every time."""
-    return functools.reduce(np.add, partials)
-
-
 @functools.cache
 def _pool(purpose: str) -> ThreadPoolExecutor:
-    """Threads of its own for every purpose: a pass waits for its rows, and must not wait for the thread it runs on."""
+    """Threads of its own for every purpose: a pass waits for its products, which must not wait for its own thread."""
     return ThreadPoolExecutor(available_threads(), thread_name_prefix=f"enrnn-ref {purpose}")
 
 

@@ -3,8 +3,10 @@
 Legend: T times, B sequences, n units, G gates, W = c·n the width of h, M components of the other states, C pointwise
 parameters. z, dz (T, B, G·n) · h (T+1, B, W) · memory (T+1, M, B, n) · dh, a vector in which the (B, W) of time t begin
 at t·dh_time · theta (C, n) · settings, a tuple of numbers. r, r_relayed (the rows of R that multiply the relay q) and
-projection (P) are packed (products.py), and transposed for the backward loop; what a cell has not is empty. A sequence
-is looked at ``alone`` (rows.py), or loops over its units would not run in vector instructions.
+projection (P) are packed (products.py), and transposed for the backward loop; what a cell has not is empty. Where there
+is a projection, a step does not see what the one before put out but ``unseen`` (1, B, c·n), zeros. Arrays of one step,
+m, dm, q, dq, come from outside: the loops make none. A sequence is looked at ``alone`` (rows.py), or loops over its
+units would not run in vector instructions.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import numpy as np
 from numba.extending import register_jitable
 
 from enrnn_ref.backends import elementary  # noqa: F401 (gives the cells' elementary functions their compiled form)
@@ -78,7 +79,7 @@ _Units = tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]
 def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
     step, pullback, tangent_of = (jit(unit, inlined=True) for unit in units)
     relay_of, relay_pullback, relay_tangent = (jit(unit, inlined=True) for unit in relay or (_no_relay,) * 3)
-    components = layout.components
+    gates, components = layout.gates, layout.components
     has_relay = relay is not None
     name = name_of(layout, (*units, *(relay or ())))
     gates_of = _gather([f"x[b, {k}, j]" for k in range(layout.gates)])
@@ -94,18 +95,17 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
     add_states = _scatter([line.format("+=") for line in outputs + others])
     add_theta = _scatter([f"x[{k}, j] += flush(values[{k}], below)" for k in range(layout.rows)])
 
-    @functools.partial(jit, kept_as=name and f"forward {name}", disjoint=True)
+    @functools.partial(jit, kept_as=name and f"forward {name}", bare=True)
     def forward(
         r: Any, r_relayed: Any, projection: Any, theta: Any, settings: Any, z: Any, h: Any, memory: Any,
-        emitted: Any, q: Any, below: Any,
+        emitted: Any, q: Any, unseen: Any, below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], memory.shape[3]
         projected = projection.terms.shape[0] > 0
-        unseen = np.zeros((batch, components, n), z.dtype)
+        by_gate, seen = z.reshape(time, batch, gates, n), (unseen if projected else h).reshape(-1, batch, components, n)
+        shown = (emitted if projected else h).reshape(-1, batch, components, n)
         for t in range(time):
-            z_t = z[t].reshape(batch, layout_gates, n)
-            before = unseen if projected else h[t].reshape(batch, components, n)
-            after = (emitted[t] if projected else h[t + 1]).reshape(batch, components, n)
+            z_t, before, after = by_gate[t], seen[0 if projected else t], shown[t if projected else t + 1]
             add_product(z[t], h[t], r)  # [GS-2]
             if has_relay:
                 for row in range(batch):
@@ -126,30 +126,31 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                     )  # [GS-3]
                     set_states(after, new, b, j, values, below)
             if projected:
-                h[t + 1] = 0
+                clear(h[t + 1])
                 add_product(h[t + 1], emitted[t], projection)  # [CO-3]
 
-    @functools.partial(jit, kept_as=name and f"backward {name}", disjoint=True)
+    @functools.partial(jit, kept_as=name and f"backward {name}", bare=True)
     def backward(
         r: Any, r_relayed: Any, projection: Any, theta: Any, settings: Any, z: Any, h: Any, memory: Any,
-        dh: Any, dh_time: int, dh_t: Any, dmemory: Any, dz: Any, dtheta: Any, whole: Any, below: Any,
+        dh: Any, dh_time: int, dh_t: Any, dmemory: Any, dz: Any, dtheta: Any, whole: Any, unseen: Any, dm: Any,
+        dq: Any, below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], memory.shape[3]
         projected = projection.terms.shape[0] > 0
-        dq = np.empty((batch, n), z.dtype)
-        dm = np.zeros((batch, components * n), z.dtype)  # as each step leaves it: the cell does not see its old output
-        unseen = np.zeros((batch, components, n), z.dtype)
+        by_gate, dby_gate, seen = (
+            z.reshape(time, batch, gates, n),
+            dz.reshape(time, batch, gates, n),
+            (unseen if projected else h).reshape(-1, batch, components, n),
+        )
         arriving = (dm if projected else dh_t).reshape(batch, components, n)
         for t in range(time - 1, -1, -1):
-            z_t, dz_t = z[t].reshape(batch, layout_gates, n), dz[t].reshape(batch, layout_gates, n)
-            before = unseen if projected else h[t].reshape(batch, components, n)
-            old = memory[t]
+            z_t, dz_t, before, old = by_gate[t], dby_gate[t], seen[0 if projected else t], memory[t]
             if dh.shape[0] > 0:
-                add_rows(dh_t, dh[t * dh_time :][: dh_t.size].reshape(dh_t.shape))  # [BP-1]
+                add_entries(dh_t, dh[t * dh_time :])  # [BP-1]
             if projected:
-                whole[t] = dh_t
+                copy_entries(whole[t], dh_t)
                 add_product(dm, dh_t, projection)  # [CO-6]
-                dh_t[:] = 0
+                clear(dh_t)
             for row in range(batch):
                 b = alone(row)
                 for j in range(n):
@@ -163,7 +164,7 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                     set_states(arriving, dmemory, b, j, direct, below)
                     add_theta(dtheta, dtheta, 0, j, dtheta_j, below)
             if has_relay:
-                dq[:] = 0
+                clear(dq)
                 add_product(dq, dz[t], r_relayed)  # [CO-5]
                 for row in range(batch):
                     b = alone(row)
@@ -179,23 +180,26 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                         add_theta(dtheta, dtheta, 0, j, dtheta_j, below)
             add_product(dh_t, dz[t], r)  # [BP-3]
 
-    @functools.partial(jit, kept_as=name and f"tangent {name}", disjoint=True)
+    @functools.partial(jit, kept_as=name and f"tangent {name}", bare=True)
     def tangent(
         r: Any, dr: Any, r_relayed: Any, dr_relayed: Any, projection: Any, dprojection: Any,
         theta: Any, settings: Any, dtheta: Any, z: Any, dz: Any, h: Any, dh: Any, memory: Any, dmemory: Any,
-        below: Any,
+        unseen: Any, m: Any, dm: Any, q: Any, dq: Any, below: Any,
     ) -> None:  # fmt: skip
         time, batch, n = z.shape[0], z.shape[1], memory.shape[3]
         projected = projection.terms.shape[0] > 0
-        q, dq = np.empty((batch, n), z.dtype), np.empty((batch, n), z.dtype)
-        unseen = np.zeros((batch, components, n), z.dtype)
-        m, dm = np.empty((batch, n), z.dtype), np.empty((batch, n), z.dtype)
+        by_gate, dby_gate = z.reshape(time, batch, gates, n), dz.reshape(time, batch, gates, n)
+        seen, dseen = (
+            (unseen if projected else h).reshape(-1, batch, components, n),
+            (unseen if projected else dh).reshape(-1, batch, components, n),
+        )
+        shown, dshown = (
+            (m if projected else h).reshape(-1, batch, components, n),
+            (dm if projected else dh).reshape(-1, batch, components, n),
+        )
         for t in range(time):
-            z_t, dz_t = z[t].reshape(batch, layout_gates, n), dz[t].reshape(batch, layout_gates, n)
-            before = unseen if projected else h[t].reshape(batch, components, n)
-            dbefore = unseen if projected else dh[t].reshape(batch, components, n)
-            after = (m if projected else h[t + 1]).reshape(batch, components, n)
-            dafter = (dm if projected else dh[t + 1]).reshape(batch, components, n)
+            z_t, dz_t, now, then = by_gate[t], dby_gate[t], 0 if projected else t, 0 if projected else t + 1
+            before, dbefore, after, dafter = seen[now], dseen[now], shown[then], dshown[then]
             old, new, dold, dnew = memory[t], memory[t + 1], dmemory[t], dmemory[t + 1]
             add_product(z[t], h[t], r)
             add_product(dz[t], h[t], dr)
@@ -222,13 +226,12 @@ def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
                     values = tangent_of(z_j, states_j, theta_j, dz_j, dstates_j, dtheta_j)  # [TA-2]
                     set_states(dafter, dnew, b, j, values, below)
             if projected:
-                h[t + 1] = 0
-                add_product(h[t + 1], m, projection)
-                dh[t + 1] = 0
-                add_product(dh[t + 1], dm, projection)
-                add_product(dh[t + 1], m, dprojection)
+                clear(h[t + 1])
+                add_product(h[t + 1], m[0], projection)
+                clear(dh[t + 1])
+                add_product(dh[t + 1], dm[0], projection)
+                add_product(dh[t + 1], m[0], dprojection)
 
-    layout_gates = layout.gates
     return Kernels(forward, backward, tangent)
 
 
@@ -237,10 +240,10 @@ def _no_relay(*arguments: Any) -> Any:
 
 
 @functools.partial(jit, kept_as="affine")
-def affine(y: Any, x: Any, weight: Any, bias: Any, lo: int, hi: int) -> None:
-    """Rows lo..hi of y (N, k) = x (N, m) Wᵀ + b, a few at a time, so that they stay in the cache [GS-1]."""
-    for first in range(lo, hi, AFFINE_ROWS):
-        last = min(first + AFFINE_ROWS, hi)
+def affine(y: Any, x: Any, weight: Any, bias: Any) -> None:
+    """y (N, k) = x (N, m) Wᵀ + b, a few rows at a time, so that they stay in the cache [GS-1]."""
+    for first in range(0, y.shape[0], AFFINE_ROWS):
+        last = min(first + AFFINE_ROWS, y.shape[0])
         for row in range(first, last):
             for j in range(y.shape[1]):
                 y[row, j] = bias[j]
@@ -255,12 +258,28 @@ def add_columns(total: Any, rows: Any) -> None:
             total[j] += rows[row, j]
 
 
-@jit
-def add_rows(target: Any, rows: Any) -> None:
-    """target += rows."""
-    for b in range(rows.shape[0]):
-        for j in range(rows.shape[1]):
-            target[b, j] += rows[b, j]
+@functools.partial(jit, inlined=True)
+def add_entries(target: Any, rows: Any) -> None:
+    """target (B, W) += as many entries of a vector."""
+    for b in range(target.shape[0]):
+        for j in range(target.shape[1]):
+            target[b, j] += rows[b * target.shape[1] + j]
+
+
+@functools.partial(jit, inlined=True)
+def copy_entries(target: Any, rows: Any) -> None:
+    """target = rows."""
+    for b in range(target.shape[0]):
+        for j in range(target.shape[1]):
+            target[b, j] = rows[b, j]
+
+
+@functools.partial(jit, inlined=True)
+def clear(target: Any) -> None:
+    """target = 0."""
+    for b in range(target.shape[0]):
+        for j in range(target.shape[1]):
+            target[b, j] = 0
 
 
 @functools.partial(jit, inlined=True)

@@ -109,30 +109,19 @@ def _multiply(target: Any, source: Any, panels: Any, terms: Any) -> None:
     tiles = -(-batch // TILE_ROWS)  # their heights differ by one at most: a tile of one row would waste the processor
     abreast = PANELS[-(-batch // max(tiles, 1)) - 1]
     for term in range(terms.shape[0]):
-        at, width, since, depth, first = terms[term]
-        whole = width // wide
+        at, width, since, depth, first = (
+            terms[term, 0], terms[term, 1], terms[term, 2], terms[term, 3], terms[term, 4],
+        )  # fmt: skip
+        whole = -(-width // wide)
         groups = -(-whole // abreast)  # of panels side by side, likewise
         for group in range(groups):
-            begin, end = whole * group // groups, whole * (group + 1) // groups
+            begin, end = whole * group // groups * wide, min(whole * (group + 1) // groups * wide, width)
             for tile in range(tiles):
                 lo, hi = batch * tile // tiles, batch * (tile + 1) // tiles
                 add_tile(
-                    hi - lo, end - begin, target, lo * target_row + at + begin * wide, target_row, source,
-                    lo * source_row + since, source_row, panels, first + begin * wide * depth, depth,
+                    hi - lo, end - begin, target, lo * target_row + at + begin, target_row, source,
+                    lo * source_row + since, source_row, panels, first + begin * depth, depth,
                 )  # fmt: skip
-        rest = width - whole * wide
-        if rest:  # the last panel is wider than that
-            edge = np.empty((TILE_ROWS, wide), target.dtype)
-            for tile in range(tiles):
-                lo, hi = batch * tile // tiles, batch * (tile + 1) // tiles
-                edge[:] = 0
-                add_tile(
-                    hi - lo, 1, edge, 0, wide, source, lo * source_row + since, source_row, panels,
-                    first + whole * wide * depth, depth,
-                )  # fmt: skip
-                for b in range(lo, hi):
-                    for j in range(rest):
-                        target[b, at + whole * wide + j] += edge[b - lo, j]
 
 
 @overload(add_product)

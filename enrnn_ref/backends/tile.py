@@ -1,6 +1,6 @@
 """A tile of a matrix product, held in registers: the innermost loop of everything that multiplies on the CPU.
 
-    C[i, j] += Σ_k A[i, k] B[k, j]      i < rows ≤ ROWS,  j < panels · lanes(dtype)
+    C[i, j] += Σ_k A[i, k] B[k, j]      i < rows ≤ ROWS,  j < columns ≤ panels · lanes(dtype)
 
 One entry of A times a row of B, added to a row of sums: per k a processor loads ``panels · vectors`` vectors of B and
 ``rows`` numbers of A, and does ``rows · panels · vectors`` fused multiply-adds on sums that never leave their
@@ -74,16 +74,16 @@ def lanes(dtype: Any) -> int:
 
 
 def tiles_for(has: Registers) -> Callable[..., None]:
-    """``add_tile(rows, panels, c, c_at, c_row, a, a_at, a_row, b, b_at, depth)``: C += A B, for compiled code.
+    """``add_tile(rows, columns, c, c_at, c_row, a, a_at, a_row, b, b_at, depth)``: C += A B, for compiled code.
 
-    1 ≤ rows ≤ ROWS[has] and 1 ≤ panels ≤ panels_abreast(has)[rows - 1]; else nothing happens. C[i, j] is entry
-    ``c_at + i·c_row + j`` of the memory of ``c``, counted from its first, and A[i, k] entry ``a_at + i·a_row + k`` of
-    that of ``a``; a panel of B is ``depth`` rows of ``lanes`` entries, the first from entry ``b_at`` of ``b`` on, the
-    others behind it.
+    1 ≤ rows ≤ ROWS[has], and the columns lie in 1 to panels_abreast(has)[rows - 1] panels, the last of which they need
+    not fill; else nothing happens. C[i, j] is entry ``c_at + i·c_row + j`` of the memory of ``c``, counted from its
+    first, and A[i, k] entry ``a_at + i·a_row + k`` of that of ``a``; a panel of B is ``depth`` rows of ``lanes``
+    entries, the first from entry ``b_at`` of ``b`` on, the others behind it.
     """
 
     def add_tile(
-        typingctx: Any, rows: Any, panels: Any, c: Any, c_at: Any, c_row: Any, a: Any, a_at: Any, a_row: Any, b: Any,
+        typingctx: Any, rows: Any, columns: Any, c: Any, c_at: Any, c_row: Any, a: Any, a_at: Any, a_row: Any, b: Any,
         b_at: Any, depth: Any,
     ) -> Any:  # fmt: skip
         at = types.intp
@@ -105,7 +105,7 @@ def tiles_for(has: Registers) -> Callable[..., None]:
 
 
 def _tiles(module: Any, has: Registers, number: Any, index: Any) -> Any:
-    """The function ``(rows, panels, *c, c_row, *a, a_row, *b, depth)`` of a module with the tiles of all sizes.
+    """The function ``(rows, columns, *c, c_row, *a, a_row, *b, depth)`` of a module with the tiles of all sizes.
 
     It is never inlined: there are more than a dozen tiles, and compiling them again for every product takes long.
     """
@@ -117,9 +117,12 @@ def _tiles(module: Any, has: Registers, number: Any, index: Any) -> Any:
     function = ir.Function(module, ir.FunctionType(ir.VoidType(), kinds), name)
     function.linkage = "linkonce_odr"  # a module that calls another's kernels has the same function twice
     function.attributes.add("noinline")
-    rows, panels, *operands = function.args
+    rows, columns, *operands = function.args
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     done = function.append_basic_block("done")
+    wide = ir.Constant(index, PANEL_BYTES // (8 if number == ir.DoubleType() else 4))
+    panels = builder.sdiv(builder.add(columns, builder.sub(wide, ir.Constant(index, 1))), wide)
+    last = builder.sub(columns, builder.mul(builder.sub(panels, ir.Constant(index, 1)), wide))
     row = ABREAST + 1  # sizes in a table with a column for 0 panels too
     choice = builder.switch(builder.add(builder.mul(rows, ir.Constant(index, row)), panels), done)
     for count, abreast in enumerate(panels_abreast(has), start=1):
@@ -127,7 +130,7 @@ def _tiles(module: Any, has: Registers, number: Any, index: Any) -> Any:
             block = function.append_basic_block(f"tile.{count}.{side}")
             choice.add_case(ir.Constant(index, count * row + side), block)
             builder.position_at_end(block)
-            _Emitter(builder, has, number, *operands).tile(count, side)
+            _Emitter(builder, has, number, *operands).tile(count, side, last)
             builder.branch(done)
     builder.position_at_end(done)
     builder.ret_void()
@@ -150,8 +153,8 @@ class _Emitter:
             builder.module, ir.FunctionType(self.vector, [self.vector] * 3), f"llvm.fmuladd.v{self.width}f{bits}"
         )
 
-    def tile(self, rows: int, panels: int) -> None:
-        """C += A B for so many rows and panels."""
+    def tile(self, rows: int, panels: int, last: Any) -> None:
+        """C += A B for so many rows and panels; of the last panel C has ``last`` columns."""
         builder, width, vectors = self.builder, self.width, panels * self.vectors
         # Variables on the stack, which LLVM turns into registers.
         variable = cgutils.alloca_once
@@ -169,12 +172,26 @@ class _Emitter:
                 factor = self._everywhere(builder.load(builder.gep(of_a, [self._times(i, self.a_row)])))
                 for total, value in zip(row, of_b, strict=True):
                     builder.store(builder.call(self.multiply_add, [factor, value, builder.load(total)]), total)
+        whole = ir.Constant(last.type, self.vectors * width)
+        with builder.if_else(builder.icmp_signed("==", last, whole)) as (all_of_it, some_of_it):
+            with all_of_it:
+                self._add(sums, lambda v: None)
+            with some_of_it:
+                first = vectors - self.vectors  # vector of the last panel
+                masks = [self._below(last, v * width) for v in range(self.vectors)]
+                self._add(sums, lambda v: masks[v - first] if v >= first else None)
+
+    def _add(self, sums: list[list[Any]], mask: Callable[[int], Any]) -> None:
+        """Add every row of sums to C; of vector v those entries that its mask has, if there is one."""
         for i, row in enumerate(sums):
-            target = builder.gep(self.c, [self._times(i, self.c_row)])
+            target = self.builder.gep(self.c, [self._times(i, self.c_row)])
             for v, total in enumerate(row):
-                place = self._part(target, v)
-                stored = builder.store(builder.fadd(self._load(place), builder.load(total)), place)
-                stored.align = self.bytes
+                place, value = self._part(target, v), self.builder.load(total)
+                if mask(v) is None:
+                    stored = self.builder.store(self.builder.fadd(self._load(place), value), place)
+                    stored.align = self.bytes
+                else:
+                    self._add_masked(place, value, mask(v))
 
     def _times(self, count: int, stride: Any) -> Any:
         return self.builder.mul(ir.Constant(stride.type, count), stride)
@@ -189,8 +206,28 @@ class _Emitter:
         value.align = self.bytes  # of its entries; no more is known
         return value
 
+    def _below(self, count: Any, first: int) -> Any:
+        """The mask of the entries of a vector from column ``first`` on that are left of column ``count``."""
+        kind = ir.VectorType(count.type, self.width)
+        columns = ir.Constant(kind, [first + lane for lane in range(self.width)])
+        return self.builder.icmp_signed("<", columns, self._everywhere(count))
+
+    def _add_masked(self, place: Any, value: Any, mask: Any) -> None:
+        """To the entries of the vector at ``place`` that the mask has; the others are not touched."""
+        aligned, name = ir.Constant(ir.IntType(32), self.bytes), f"v{self.width}f{8 * self.bytes}.p0"
+        load, store = (
+            cgutils.get_or_insert_function(self.builder.module, kind, f"llvm.masked.{way}.{name}")  # type: ignore[no-untyped-call]
+            for way, kind in (
+                ("load", ir.FunctionType(self.vector, [place.type, aligned.type, mask.type, self.vector])),
+                ("store", ir.FunctionType(ir.VoidType(), [self.vector, place.type, aligned.type, mask.type])),
+            )
+        )
+        before = self.builder.call(load, [place, aligned, mask, ir.Constant(self.vector, None)])
+        self.builder.call(store, [self.builder.fadd(before, value), place, aligned, mask])
+
     def _everywhere(self, number: Any) -> Any:
         """A vector of one number."""
-        undefined, first = ir.Constant(self.vector, ir.Undefined), ir.Constant(ir.IntType(32), 0)
+        undefined = ir.Constant(ir.VectorType(number.type, self.width), ir.Undefined)
+        first = ir.Constant(ir.IntType(32), 0)
         one = self.builder.insert_element(undefined, number, first)
         return self.builder.shuffle_vector(one, undefined, ir.Constant(ir.VectorType(ir.IntType(32), self.width), None))

@@ -14,10 +14,11 @@ class Drive:
     """a_t = U x_t + b_a, a block of n entries for every driven gate.
 
     ``takes_all_gates``: every gate has one, in order, so that the drive can be computed where the gates lie.
+    ``recurrent_bias``: whether the recurrent gates have a bias of their own.
     """
 
     def __init__(self, cell: Cell, size: int, *, recurrent_bias: bool) -> None:
-        self._cell, self._size, self._recurrent_bias = cell, size, recurrent_bias
+        self._cell, self._size, self.recurrent_bias = cell, size, recurrent_bias
         self.takes_all_gates = cell.driven == tuple(range(cell.gates))
 
     def affine(self, engine: Backend, params: Arrays, x: Array, out: Array | None = None) -> Array:
@@ -33,7 +34,7 @@ class Drive:
                 engine.copy(z[..., g * n : (g + 1) * n], a[..., k * n : (k + 1) * n])
         elif a is not z:
             engine.copy(z, a)
-        if self._recurrent_bias:
+        if self.recurrent_bias:
             for k, g in enumerate(cell.recurrent):
                 engine.add(z[..., g * n : (g + 1) * n], params["recurrent_bias"][k * n : (k + 1) * n])
         return z

@@ -5,14 +5,13 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from enrnn_ref import backends
 from enrnn_ref.arrays import Array, Arrays, float_dtype, integer
-from enrnn_ref.backends.base import Backend, SequenceGradients, SequenceTape, States, Step, parts, room
+from enrnn_ref.backends.base import Backend
 from enrnn_ref.cells.base import Cell
 from enrnn_ref.errors import OptionError
 from enrnn_ref.initializers import generator, glorot_uniform
@@ -21,25 +20,20 @@ from enrnn_ref.models.axes import require_filter, sizes
 from enrnn_ref.models.base import Model, require_keep
 from enrnn_ref.models.drive import Drive
 from enrnn_ref.models.passes import (
-    Held,
     Pass,
     Point,
-    Segment,
     Share,
     Tape,
     joined_states,
-    of_sequences,
     read_only,
     states_shown,
 )
 from enrnn_ref.models.readout import Readout
 from enrnn_ref.models.run import Gradients, Run, Tangent
 from enrnn_ref.models.states import StateLayout
-from enrnn_ref.models.time_blocks import Sums, at_gates, by_gate, segments, stretches, time_blocks
+from enrnn_ref.models.sweep import Filter, Sweep
+from enrnn_ref.models.time_blocks import Sums
 from enrnn_ref.parametrizations.base import Parametrization, Value
-
-INFERENCE_STEPS = 64
-"""Steps that a run without a tape holds at a time."""
 
 
 class Recurrence(Model):
@@ -109,17 +103,20 @@ class Recurrence(Model):
         self.readout, self.output_size, self.output_width = readout, self._readout.output_size, self._readout.width
         self.blocks = {"all": slice(0, self.width)}
         self._layout = StateLayout(cell, n, self.width)
-        self.filter = filter
+        self._state_widths = dict(self._layout.widths)
+        self.filter, filtering = filter, None
         if filter is not None:
             require_filter(filter)
-            self._filter_layout = StateLayout(filter, gates * n, gates * n, hide_output=not filter.reads_output)
-            shared = sorted(self._layout.widths.keys() & self._filter_layout.widths.keys())
+            filtering = Filter(filter, StateLayout(filter, gates * n, gates * n, hide_output=not filter.reads_output))
+            shared = sorted(self._layout.widths.keys() & filtering.layout.widths.keys())
             if shared:
                 raise OptionError(
                     f"filter {type(filter).__name__} and cell {type(cell).__name__} share states {shared}."
                 )
+            self._state_widths |= filtering.layout.widths
         self.recurrent_bias = cell.recurrent_bias if recurrent_bias is None else recurrent_bias
-        self._drive = Drive(cell, n, recurrent_bias=self.recurrent_bias)
+        drive, projected = Drive(cell, n, recurrent_bias=self.recurrent_bias), self.projection_size is not None
+        self._sweep = Sweep(parametrization, cell, filtering, self._layout, drive, self._readout, projected)
 
         self._names = {raw: (names or {}).get(raw, raw) for raw in parametrization.shapes}
         self.shapes = {self._names[raw]: shape for raw, shape in parametrization.shapes.items()}
@@ -156,8 +153,7 @@ class Recurrence(Model):
 
     def state_shapes(self, batch: int) -> dict[str, tuple[int, int]]:
         """Names and shapes of the state for ``batch`` sequences."""
-        widths = self._layout.widths | (self._filter_layout.widths if self.filter is not None else {})
-        return {name: (batch, width) for name, width in widths.items()}
+        return {name: (batch, width) for name, width in self._state_widths.items()}
 
     def initial_buffers(self) -> Arrays:
         """The untrained state of the parametrization before the first step."""
@@ -257,13 +253,13 @@ class Recurrence(Model):
         time, batch, _ = x.shape
         weights = home.take_all(self._without_raw(own))
         start = self._start(engine, weights, batch) if given is None else door.take_all(given)
-        at = Point(weights, self._step(engine, weights, home.take(value.matrix)), door.take(x), start)
-        shares, held = engine.shares(batch, self._multiply_adds(x)), keep and checkpoint_every is None
+        at = Point(weights, self._sweep.step(engine, weights, home.take(value.matrix)), door.take(x), start)
+        shares, held = engine.shares(batch, self._sweep.multiply_adds(x)), keep and checkpoint_every is None
         on_tape = held and self.readout == "all" and self.output_size is None and len(shares) == 1
         apart = None if on_tape else self._readout.room(engine, time, batch, x.dtype)
 
         def work(engine: Backend, sequences: slice) -> Pass:
-            return self._forward(engine, at, sequences, apart, keep, checkpoint_every)
+            return self._sweep.forward(engine, at, sequences, apart, keep, checkpoint_every)
 
         passes = engine.each(work, shares)
         y = door.show(passes[0].states[1:]) if apart is None else door.give(apart)
@@ -311,7 +307,7 @@ class Recurrence(Model):
         dx = engine.empty(x.shape, x.dtype)
 
         def work(engine: Backend, part: Pass) -> Share:
-            return self._backward(engine, tape, part, dy, named, dx)
+            return self._sweep.backward(engine, tape, part, dy, named, dx)
 
         shares = engine.each(work, tape.passes)
         sums, initial = Sums(engine), joined_states(engine, [share.initial for share in shares])
@@ -369,167 +365,15 @@ class Recurrence(Model):
         value = self.parametrization.evaluate(self._raw(own), buffers)
         draw = {raw: given[name] for raw, name in self._names.items() if name in given}
         dmatrix = self.parametrization.tangent(value, draw)
-        point = Point(weights, self._step(engine, weights, engine.take(value.matrix)), door.take(x), start)
-        along = Point(dweights, self._step(engine, dweights, engine.take(dmatrix)), dx, dstart)
+        point = Point(weights, self._sweep.step(engine, weights, engine.take(value.matrix)), door.take(x), start)
+        along = Point(dweights, self._sweep.step(engine, dweights, engine.take(dmatrix)), dx, dstart)
 
         def work(engine: Backend, sequences: slice) -> Tangent:
-            return self._tangent(engine, point.of(sequences), along.of(sequences))
+            return self._sweep.tangent(engine, point.of(sequences), along.of(sequences))
 
-        parts = engine.each(work, engine.shares(batch, 3 * self._multiply_adds(x)))
+        parts = engine.each(work, engine.shares(batch, 3 * self._sweep.multiply_adds(x)))
         dy = engine.joined([part.y for part in parts], axis=1 if self.readout == "all" else 0)
         return Tangent(door.give(dy), door.give_all(joined_states(engine, [part.state for part in parts])))
-
-    # A pass over some sequences of the batch, from the first step to the last.
-
-    def _forward(
-        self,
-        engine: Backend,
-        at: Point,
-        sequences: slice,
-        y: Array | None,
-        keep: bool,
-        checkpoint_every: int | None,
-    ) -> Pass:
-        """Fills its sequences of ``y``."""
-        weights, step, x, named = at.of(sequences)
-        kept = []
-        for times in self._segments(x, keep, checkpoint_every):
-            shown = y[times, sequences] if y is not None and self.readout == "all" else None
-            held = self._run(engine, weights, step, x[times], named, shown)
-            if keep:
-                # Copies: the caller may change his state before backward.
-                before = {} if checkpoint_every is None else joined_states(engine, [named])
-                kept.append(Segment(times, before, held if checkpoint_every is None else None))
-            named = self._final(engine, held)
-        if y is not None and self.readout == "last":
-            last = named[self._layout.output]
-            engine.copy(y[sequences], self._readout.apply(engine, weights, last.reshape(1, *last.shape)))
-        return Pass(sequences, named, kept)
-
-    def _backward(self, engine: Backend, tape: Tape, part: Pass, dy: Array, dstate: Arrays, dx: Array) -> Share:
-        """Fills its sequences of ``dx``."""
-        x, dx = tape.x[:, part.sequences], dx[:, part.sequences]
-        dy = dy[:, part.sequences] if self.readout == "all" else dy[part.sequences]
-        weights, step, sums, named = tape.weights, tape.step, Sums(engine), of_sequences(dstate, part.sequences)
-        arriving, at_filter = self._layout.stack(engine, named, x.shape[1], x.dtype), None
-        if self.filter is not None:
-            at_filter = self._filter_layout.stack(engine, named, x.shape[1], x.dtype)
-        for segment in reversed(part.segments):
-            first = segment.times.start
-            held = segment.held or self._run(engine, weights, step, x[segment.times], segment.start)
-            for inner in reversed(
-                self._blocks(engine, held.sequence)
-            ):  # [BP-12]: dz of a block is used up while in the cache
-                times, stretch = slice(first + inner.start, first + inner.stop), held.sequence.between(inner)
-                dh = None
-                if self.readout == "all":
-                    found, dh = self._readout.pullback(engine, weights, stretch.states.h[1:], dy[times])  # [BP-7]
-                    sums.add_all(found)
-                elif times.stop == len(x):
-                    found, dlast = self._readout.pullback(engine, weights, stretch.states.h[-1:], dy)
-                    sums.add_all(found)
-                    engine.add(arriving.h, dlast[0])
-                back = engine.backward(self.cell, step, stretch, dh, arriving)
-                arriving = back.dinitial
-                self._add_recurrent_sums(engine, sums, stretch, back)
-                dz, driven = back.dz, self.cell.driven
-                if self.filter is not None and at_filter is not None and held.filtered is not None:
-                    da = engine.joined(at_gates(dz, driven, self.hidden_size), axis=2)
-                    through = engine.backward(
-                        self.filter, self._filter_step(engine, x.dtype), held.filtered.between(inner), da, at_filter
-                    )  # [CO-8]
-                    at_filter, dz, driven = through.dinitial, through.dz, tuple(range(len(driven)))
-                self._drive.add_sums(engine, sums, dz, driven, x[times])
-                engine.copy(dx[times], self._drive.pullback(engine, weights, dz, driven))
-        initial = self._layout.name(engine, arriving)
-        if at_filter is not None:
-            initial |= self._filter_layout.name(engine, at_filter)
-        return Share(sums, initial)
-
-    def _tangent(self, engine: Backend, at: Point, along: Point) -> Tangent:
-        batch, dtype = at.x.shape[1], at.x.dtype
-        u = self._drive.affine(engine, at.weights, at.x)
-        du = self._drive.affine(engine, along.weights, at.x)
-        engine.add(du, engine.affine(along.x, at.weights["input"], None))
-        final: Arrays = {}
-        if self.filter is not None:
-            no_matrix = self._filter_step(engine, dtype)
-            initial, dinitial = (self._filter_layout.stack(engine, point.start, batch, dtype) for point in (at, along))
-            filtered, dfiltered = engine.tangent(self.filter, no_matrix, u, initial, no_matrix, du, dinitial)
-            u, du = filtered.h[1:], dfiltered.h[1:]
-            final = self._filter_layout.name(engine, States(*(part[-1] for part in dfiltered)))
-        form = (*at.x.shape[:2], self.cell.gates * self.hidden_size)
-        z = self._drive.spread(engine, u, at.weights, engine.empty(form, dtype))
-        dz = self._drive.spread(engine, du, along.weights, engine.empty(form, dtype))
-        states, dstates = engine.tangent(
-            self.cell, at.step, z, self._layout.stack(engine, at.start, batch, dtype),
-            along.step, dz, self._layout.stack(engine, along.start, batch, dtype),
-        )  # fmt: skip
-        features = (self._features(part.h) for part in (states, dstates))
-        dy = self._readout.tangent(engine, at.weights, along.weights, *features)
-        return Tangent(dy, self._layout.name(engine, States(*(part[-1] for part in dstates))) | final)
-
-    # The pieces of a pass.
-
-    def _multiply_adds(self, x: Array) -> int:
-        """Of the recurrent products, which are most of a pass."""
-        steps, batch, _ = x.shape
-        rows, columns = self.parametrization.shape
-        return int(steps * batch * rows * columns)
-
-    def _segments(self, x: Array, keep: bool, checkpoint_every: int | None) -> list[slice]:
-        """The stretches of time that are held at once."""
-        if not keep:
-            return stretches(len(x), INFERENCE_STEPS)
-        if checkpoint_every is None:
-            return [slice(0, len(x))]
-        step_bytes = self.cell.gates * self.hidden_size * x[0, :, 0].nbytes
-        return segments(len(x), x.shape[1], step_bytes, checkpoint_every)
-
-    def _blocks(self, engine: Backend, sequence: SequenceTape) -> list[slice]:
-        time, batch, _ = sequence.z.shape
-        return time_blocks(time, batch, sequence.z[0].nbytes) if engine.blocked else [slice(0, time)]
-
-    def _run(
-        self,
-        engine: Backend,
-        weights: Arrays,
-        step: Step,
-        x: Array,
-        named: Arrays,
-        y: Array | None = None,
-    ) -> Held:
-        """Drive, filter, recurrence and, into ``y``, readout over x from the named states.
-
-        Block by block of time: what the one writes is still in the cache when the next reads it.
-        """
-        batch, filtered = x.shape[1], None
-        if self.filter is not None:
-            initial = self._filter_layout.stack(engine, named, batch, x.dtype)
-            filtered = room(engine, self.filter, len(x), initial, projected=False)
-        initial, projected = self._layout.stack(engine, named, batch, x.dtype), self.projection_size is not None
-        sequence = room(engine, self.cell, len(x), initial, projected=projected)
-        for times in self._blocks(engine, sequence):
-            part = sequence.between(times)
-            if self.filter is not None and filtered is not None:
-                driven = filtered.between(times)
-                self._drive.affine(engine, weights, x[times], driven.z)
-                engine.forward(self.filter, self._filter_step(engine, x.dtype), driven)  # [CO-4]
-                self._drive.spread(engine, driven.states.h[1:], weights, part.z)
-            else:
-                out = part.z if self._drive.takes_all_gates else None
-                self._drive.spread(engine, self._drive.affine(engine, weights, x[times], out), weights, part.z)
-            engine.forward(self.cell, step, part)
-            if y is not None:
-                engine.copy(y[times], self._readout.apply(engine, weights, part.states.h[1:]))
-        return Held(sequence, filtered)
-
-    def _final(self, engine: Backend, held: Held) -> Arrays:
-        """The named states after the last step."""
-        final = self._layout.name(engine, States(*(part[-1] for part in held.sequence.states)))
-        if held.filtered is not None:
-            final |= self._filter_layout.name(engine, States(*(part[-1] for part in held.filtered.states)))
-        return final
 
     def _start(self, engine: Backend, weights: Arrays, batch: int) -> Arrays:
         """The state of a run that is given none; what is missing is zero."""
@@ -539,44 +383,6 @@ class Recurrence(Model):
         start = engine.zeros((batch, self.width), learned.dtype)
         engine.add(start, learned)
         return {self._layout.output: start}
-
-    def _features(self, h: Array) -> Array:
-        """What the readout sees of h (T+1, B, W)."""
-        return h[1:] if self.readout == "all" else h[-1:]
-
-    def _add_recurrent_sums(self, engine: Backend, sums: Sums, part: SequenceTape, back: SequenceGradients) -> None:
-        """dR, dP, dθ, db_p [BP-4] [CO-5] [CO-6] [CO-7]."""
-        n, recurrent = self.hidden_size, self.cell.recurrent
-        sums.add("matrix", self._matrix_sum(engine, part, back.dz))
-        sums.add("theta", back.dtheta)
-        if back.dh is not None and part.emitted is not None:
-            sums.add("projection", engine.correlate(back.dh, part.emitted))  # [CO-6]
-        if self.recurrent_bias:
-            sums.add("recurrent_bias", by_gate(engine, engine.total(back.dz), recurrent, n))  # [CO-7]
-
-    def _matrix_sum(self, engine: Backend, part: SequenceTape, dz: Array) -> Array:
-        """dR where R may be other than zero: what arrived at a product times what it multiplied [BP-4] [CO-5]."""
-        shape, found = self.parametrization.shape, []
-        for rows, columns, gates, relayed in parts(self.cell, self.parametrization.support, self.hidden_size):
-            multiplied = part.relayed if relayed else part.states.h[:-1]
-            assert multiplied is not None
-            found.append((rows, columns, engine.correlate(dz[..., gates], multiplied[..., columns])))
-        if [product.shape for _, _, product in found] == [shape]:
-            return found[0][2]
-        total = engine.zeros(shape, np.result_type(dz.dtype, np.float64))
-        for rows, columns, product in found:
-            engine.copy(total[rows, columns], product)
-        return total
-
-    def _step(self, engine: Backend, weights: Arrays, matrix: Array) -> Step:
-        rows = [weights[name].reshape(count, self.hidden_size) for name, count in self.cell.parameters.items()]
-        theta = engine.joined(rows) if rows else engine.empty((0, self.hidden_size), matrix.dtype)
-        return Step(matrix, theta, self.parametrization.support, weights.get("projection"))
-
-    def _filter_step(self, engine: Backend, dtype: np.dtype[Any]) -> Step:
-        """A filter has no matrix and no parameters."""
-        channels = self._filter_layout.width
-        return Step(engine.empty((0, channels), dtype), engine.empty((0, channels), dtype), ())
 
     def _theta_dict(self, theta: Array) -> Arrays:
         """Rows (C, n) of gradients under the names of the cell's parameters."""

@@ -1,5 +1,7 @@
 """Tiles of every size, for the registers of every processor: each adds a product and touches nothing else."""
 
+import ctypes
+import mmap
 import os
 import platform
 import re
@@ -24,8 +26,8 @@ def _compiled(has):
     add_tile = tiles_for(has)
 
     @numba.njit
-    def add(rows, panels, c, c_at, a, a_at, b, b_at, depth):
-        add_tile(rows, panels, c, c_at, c.shape[1], a, a_at, a.shape[1], b, b_at, depth)
+    def add(rows, columns, c, c_at, a, a_at, b, b_at, depth):
+        add_tile(rows, columns, c, c_at, c.shape[1], a, a_at, a.shape[1], b, b_at, depth)
 
     return add
 
@@ -42,15 +44,40 @@ SIZES = [
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("has", "rows", "panels"), SIZES)
 def test_a_tile_of_every_size(has, rows, panels, kind):
+    """With any number of columns in its last panel; what stands beside them stays."""
     rng, wide = np.random.default_rng([rows, panels]), lanes(kind)
-    c = rng.integers(-9, 9, (rows + 2, panels * wide + 5)).astype(kind)  # whole numbers: exact in any order
-    a = rng.integers(-9, 9, (rows + 3, DEPTH + 4)).astype(kind)
+    a = rng.integers(-9, 9, (rows + 3, DEPTH + 4)).astype(kind)  # whole numbers: exact in any order
     b = rng.integers(-9, 9, (panels, DEPTH, wide)).astype(kind)
-    expected = c.copy()
-    expected[1 : 1 + rows, 2 : 2 + panels * wide] += a[2 : 2 + rows, 3 : 3 + DEPTH] @ np.concatenate(b, axis=1)
     memory = np.concatenate([np.zeros(7, kind), b.ravel()])
-    ADD[has](rows, panels, c, c.shape[1] + 2, a, 2 * a.shape[1] + 3, memory, 7, DEPTH)
-    np.testing.assert_array_equal(c, expected)
+    for columns in range((panels - 1) * wide + 1, panels * wide + 1):
+        c = rng.integers(-9, 9, (rows + 2, columns + 5)).astype(kind)
+        expected = c.copy()
+        products = a[2 : 2 + rows, 3 : 3 + DEPTH] @ np.concatenate(b, axis=1)
+        expected[1 : 1 + rows, 2 : 2 + columns] += products[:, :columns]
+        ADD[has](rows, columns, c, c.shape[1] + 2, a, 2 * a.shape[1] + 3, memory, 7, DEPTH)
+        np.testing.assert_array_equal(c, expected, err_msg=f"{columns} columns")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_columns_beyond_the_last_are_neither_read_nor_written(kind):
+    """They may be another thread's, or not a number, or no memory at all: a page that cannot be read follows."""
+    page = mmap.PAGESIZE
+    with mmap.mmap(-1, 2 * page) as memory:
+        assert ctypes.CDLL(None).mprotect(ctypes.c_void_p(_address(memory) + page), page, 0) == 0
+        try:
+            for has in ROWS:
+                for columns in range(1, lanes(kind) + 1):
+                    c = np.frombuffer(memory, kind, columns, page - columns * np.dtype(kind).itemsize).reshape(1, -1)
+                    c[:] = 1
+                    ADD[has](1, columns, c, 0, np.ones((1, 3), kind), 0, np.ones(3 * lanes(kind), kind), 0, 3)
+                    np.testing.assert_array_equal(c, 4)
+                    del c
+        finally:
+            ctypes.CDLL(None).mprotect(ctypes.c_void_p(_address(memory) + page), page, 3)
+
+
+def _address(memory):
+    return np.frombuffer(memory, np.uint8).ctypes.data
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -61,7 +88,7 @@ def test_an_entry_has_the_same_bits_in_a_tile_of_any_size(kind):
     found = set()
     for has, rows, panels in SIZES:
         c = np.ones((rows, panels * wide), kind)
-        ADD[has](rows, panels, c, 0, np.tile(a, (rows, 1)), 0, np.tile(b, (panels, 1, 1)).ravel(), 0, DEPTH)
+        ADD[has](rows, panels * wide, c, 0, np.tile(a, (rows, 1)), 0, np.tile(b, (panels, 1, 1)).ravel(), 0, DEPTH)
         found |= {c[i, q * wide : (q + 1) * wide].tobytes() for i in range(rows) for q in range(panels)}
     assert len(found) == 1
     tolerance = DEPTH * np.finfo(kind).eps * (1 + np.abs(a) @ np.abs(b))
@@ -73,11 +100,11 @@ def test_a_tile_of_no_or_of_too_many_rows_or_panels_does_nothing(has):
     abreast, wide = panels_abreast(has), lanes(np.float64)
     most = max(abreast)
     sizes = [(0, 1), (len(abreast) + 1, 1), *((rows, 0) for rows in range(1, len(abreast) + 1))]
-    sizes += [(rows, panels) for rows, fit in enumerate(abreast, start=1) for panels in range(fit + 1, most + 1)]
-    for rows, panels in sizes:
+    sizes += [(rows, fit * wide + 1) for rows, fit in enumerate(abreast, start=1) if fit < most]
+    for rows, columns in sizes:
         c = np.zeros((len(abreast) + 1, most * wide))
-        ADD[has](rows, panels, c, 0, np.ones((len(c), 2)), 0, np.ones(most * 2 * wide), 0, 2)
-        assert not c.any(), (rows, panels)
+        ADD[has](rows, columns, c, 0, np.ones((len(c), 2)), 0, np.ones(most * 2 * wide), 0, 2)
+        assert not c.any(), (rows, columns)
 
 
 @pytest.mark.parametrize(("has", "expected"), [(OTHERS, (6, 2, 1, 1, 1, 1)), (AVX512, (6, 6, 6, 6, 5, 4, 3, 3, 3))])

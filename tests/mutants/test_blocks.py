@@ -7,7 +7,7 @@ import pytest
 
 import enrnn_ref as er
 from enrnn_ref.backends.reference import ReferenceBackend
-from enrnn_ref.models import recurrence
+from enrnn_ref.models import sweep
 
 T, B, INPUTS, UNITS = 7, 3, 2, 5
 
@@ -22,7 +22,7 @@ def asked(monkeypatch):
         return original(*arguments)
 
     for name in calls:
-        monkeypatch.setattr(recurrence, name, partial(spy, name, getattr(recurrence, name)))
+        monkeypatch.setattr(sweep, name, partial(spy, name, getattr(sweep, name)))
     return calls
 
 

@@ -26,13 +26,11 @@ def test_both_backends_agree_also_when_the_work_is_shared(name, monkeypatch):
     point = case(name)
     expected = point.values("reference"), point.gradients("reference"), point.tangent("reference")
     assert_alike(point.values("cpu"), expected[0])
-    halves = ((0, 1), (1, None))
-    monkeypatch.setattr(
-        cpu.CpuBackend,
-        "_split",
-        lambda _, work, length, count: [work(lo, hi or length) for lo, hi in halves if lo < length],
-    )
     monkeypatch.setattr(cpu.CpuBackend, "shares", lambda _, batch, count: [slice(0, 1), slice(1, batch)])
+    monkeypatch.setattr(cpu.numba, "get_num_threads", lambda: 4)  # two for each share: its loop, and its products
+    monkeypatch.setattr(cpu, "PARALLEL_WORK", 1)
+    monkeypatch.setattr(time_blocks, "GRADIENT_BYTES", 1)
+    monkeypatch.setattr(time_blocks, "LEAST_ROWS", 0)
     for found, array in zip((point.values("cpu"), point.gradients("cpu"), point.tangent("cpu")), expected, strict=True):
         assert_alike(found, array)
 

@@ -1,5 +1,6 @@
 """What a run hands out, what it does not let be written to, and how its work is cut up."""
 
+import functools
 import os
 import signal
 import threading
@@ -109,18 +110,12 @@ def three_threads(monkeypatch):
     monkeypatch.setattr(cpu.numba, "get_num_threads", lambda: 3)
 
 
-def rows(lo, hi):
-    return lo, hi
-
-
 @pytest.mark.parametrize("length", [1, 2, 3, 7])
 def test_threads_share_what_is_worth_it(length, three_threads):
     """Neighbouring shares of all, none of them empty; a single one below the least work for two threads."""
     backend = cpu.CpuBackend()
     assert backend.shares(length, 99) == [slice(0, length)]
-    assert backend._split(rows, length, 99) == [(0, length)]
-    found = backend._split(rows, length, 100)
-    assert backend.shares(length, 100) == [slice(lo, hi) for lo, hi in found]
+    found = [(share.start, share.stop) for share in backend.shares(length, 100)]
     assert len(found) == min(length, 3)
     assert [lo for lo, _ in found] == [0, *(hi for _, hi in found[:-1])]
     assert found[-1][1] == length
@@ -148,7 +143,7 @@ def test_passes_run_side_by_side(items, three_threads):
     [(4, [4]), (4, [2, 2]), (4, [2, 1, 1]), (4, [1, 1, 1, 1]), (2, [1, 1, 1, 1, 1]), (1, [1, 1, 1])],
 )
 def test_each_pass_has_its_part_of_the_threads(threads, parts, monkeypatch):
-    """For the rows of its products; more passes than threads wait for their turn."""
+    """More passes than threads wait for their turn."""
     monkeypatch.setattr(cpu, "PARALLEL_WORK", 100)
     lock, now, most = threading.Lock(), [0], [0]
 
@@ -157,13 +152,12 @@ def test_each_pass_has_its_part_of_the_threads(threads, parts, monkeypatch):
             now[0] += 1
             most[0] = max(most[0], now[0])
         time.sleep(0.01)
-        rows_of_it = engine._split(rows, 7, 100)
         with lock:
             now[0] -= 1
-        return item, len(rows_of_it), len(engine.shares(7, 100))
+        return item, len(engine.shares(7, 100))
 
     found = cpu.CpuBackend(threads).each(work, range(len(parts)))
-    assert found == [(item, part, part) for item, part in enumerate(parts)]
+    assert found == list(enumerate(parts))
     side_by_side = min(threads, len(parts))
     assert min(2, side_by_side) <= most[0] <= side_by_side  # the machine may have fewer processors than these threads
 
@@ -191,36 +185,33 @@ def test_what_fails_is_raised_when_nothing_runs_any_more(failing, three_threads)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_process_has_threads_of_its_own(three_threads):
     """Those of its parent do not run in it: it would wait for them for ever."""
-    expected = cpu.CpuBackend()._split(rows, 7, 100)
+    passes = functools.partial(cpu.CpuBackend().each, lambda engine, item: item, range(3))
+    assert passes() == [0, 1, 2]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of threads that others have started
         child = os.fork()
     if child == 0:
         signal.alarm(20)
-        os._exit(cpu.CpuBackend()._split(rows, 7, 100) != expected)
+        os._exit(passes() != [0, 1, 2])
     assert os.waitpid(child, 0)[1] == 0
 
 
 def test_the_work_to_share_is_counted_in_multiply_adds(monkeypatch):
-    """Of the products alone: a step's, and three as a tangent."""
-    works = []
-    monkeypatch.setattr(cpu.CpuBackend, "_split", lambda _, work, length, count: works.append(count) or [0.0])
-    backend, rng = backends.get("cpu"), np.random.default_rng(0)
-    times, batch, m, k, n = 4, 5, 2, 7, 3
-    x, dz, weight = (rng.standard_normal(shape) for shape in ((times, batch, m), (times, batch, k), (k, m)))
-    backend.affine(x, weight, None)
-    backend.correlate(dz, x)
-    assert works == [times * batch * k * m] * 2
-    works.clear()
+    """Of the recurrent products alone, and three of them as a tangent; of a share's sequences in its pass."""
+    works, piped, pipeline = [], [], cpu.CpuBackend.pipeline
     monkeypatch.setattr(
         cpu.CpuBackend, "shares", lambda _, length, count: works.append(count) or [slice(0, 2), slice(2, length)]
     )
-    monkeypatch.setattr(cpu.CpuBackend, "_split", lambda _, work, length, count: [work(0, length)])
-    model = er.LSTM(m, n)
+    monkeypatch.setattr(
+        cpu.CpuBackend, "pipeline", lambda *arguments: piped.append(arguments[-1]) or pipeline(*arguments)
+    )
+    times, batch, m, n = 4, 5, 2, 3
+    model, x = er.LSTM(m, n), np.random.default_rng(0).standard_normal((times, batch, m))
     params = model.init(0)
     run = model.forward(params, x)
     model.backward(run, run.y)  # over the shares of the forward pass
     model.tangent(params, x, {})
+    assert sorted(piped) == sorted(2 * [times * share * 4 * n * n for share in (2, 3)])
     assert works == [factor * times * batch * 4 * n * n for factor in (1, 3)]
 
 

@@ -149,7 +149,9 @@ SUITES: dict[str, Suite] = {
     "linalg/shifted": Suite((_systems("scornn"), _MAPS, _files("parametrizations/test_scaled_cayley"))),
     "linalg/skew": Suite((_LINALG, _files("linalg/test_skew"), _MAPS)),
     "backends/base": Suite((_files("mutants/test_pieces"), *_LOOPS)),
-    "backends/cpu": Suite((*_LOOPS, _files("backends/test_threads", "backends/test_subnormal"))),
+    "backends/cpu": Suite(
+        (*_LOOPS, _files("backends/test_pipeline", "backends/test_threads", "backends/test_subnormal"))
+    ),
     "backends/elementary": Suite((_files("backends/test_elementary"),), compiled=True),
     "backends/entrywise": Suite((_files("backends/test_entrywise", "test_optimizers"),)),
     "backends/kernels": Suite((*_LOOPS, _files("backends/test_subnormal"))),
@@ -176,13 +178,19 @@ SUITES: dict[str, Suite] = {
     "models/nnrnn": Suite((_systems("nnrnn"), _files("models/test_nnrnn"))),
     "models/passes": Suite((*_MODELS, _LAWS, _files("backends/test_threads"))),
     "models/readout": Suite(_MODELS),
-    "models/recurrence": Suite(
-        (_files("mutants/test_blocks"), *_MODELS, _LAWS, _files("models/test_time_blocks", "models/test_checkpoints"))
-    ),
+    "models/recurrence": Suite((_files("mutants/test_blocks"), *_MODELS, _LAWS)),
     "models/scornn": Suite((_systems("scornn"), _vectors("scornn"))),
     "models/scurnn": Suite((_systems("scurnn"), _files("models/test_scurnn"))),
     "models/stacked": Suite((_DETAILS, _systems("stacked"))),
     "models/states": Suite(_MODELS),
+    "models/sweep": Suite(
+        (
+            _files("mutants/test_blocks"),
+            *_MODELS,
+            _LAWS,
+            _files("models/test_checkpoints", "models/test_time_blocks", "backends/test_threads"),
+        )
+    ),
     "models/time_blocks": Suite((_files("models/test_time_blocks", "models/test_checkpoints"), *_MODELS)),
     "losses": Suite((_files("test_losses"),)),
     **{
