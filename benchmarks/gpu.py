@@ -396,7 +396,7 @@ def _resident(case: Case, work: Workload) -> Call:
 
 
 def rounds(ready: Mapping[str, Call], repeats: int, until: float) -> dict[str, Timing]:
-    """Every call in turns, after a round that does not count; past the time ``until``, once and no more."""
+    """Every call in turns, after a round that does not count; past the time ``until`` it does, and is the only one."""
     samples: dict[str, list[float]] = {name: [] for name in ready}
     wanted = dict.fromkeys(ready, repeats)
     gc.collect()
@@ -408,7 +408,7 @@ def rounds(ready: Mapping[str, Call], repeats: int, until: float) -> dict[str, T
                 if len(taken) >= wanted[name] or (taken and time.monotonic() > until):
                     continue
                 seconds = call.seconds()
-                if number > 0:
+                if number > 0 or time.monotonic() > until:
                     taken.append(seconds)
                 elif seconds > SLOW:
                     wanted[name] = min(repeats, FEW)

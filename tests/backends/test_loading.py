@@ -1,5 +1,10 @@
 """A backend is asked for by name and imported on first use."""
 
+import os
+import re
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -19,12 +24,25 @@ def test_cpu_is_the_default():
     assert MODEL.forward(MODEL.init(0), np.ones((3, 2, 2))).backend == "cpu"
 
 
-@pytest.mark.parametrize("call", ["forward", "tangent"])
-def test_cuda_is_refused_for_now(call):
-    params, x = MODEL.init(0), np.ones((3, 2, 2))
-    arguments = (params, x) if call == "forward" else (params, x, params)
-    with pytest.raises(er.errors.BackendUnavailable, match=r"cuda.*'cpu'.*'reference'"):
-        getattr(MODEL, call)(*arguments, backend="cuda")
+ASK = """
+import numpy as np, enrnn_ref as er
+model = er.RNN(2, 3)
+params, x = model.init(0), np.ones((3, 2, 2))
+for call, arguments in ((model.forward, (params, x)), (model.tangent, (params, x, params))):
+    try:
+        call(*arguments, backend="cuda")
+    except er.errors.BackendUnavailable as error:
+        print(error)
+"""
+
+
+def test_cuda_is_refused_where_no_gpu_is_seen():
+    """On a machine that has one, too."""
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "", "NUMBA_ENABLE_CUDASIM": "0"}
+    said = subprocess.run([sys.executable, "-c", ASK], env=environment, capture_output=True, text=True, check=True)
+    refusals = said.stdout.splitlines()
+    assert len(refusals) == 2
+    assert all(re.search(r"'cuda' cannot run here: .*'cpu'.*'reference'", line) for line in refusals)
 
 
 @pytest.mark.parametrize("name", ["gpu", "CPU", None, 3])

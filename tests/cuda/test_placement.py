@@ -90,6 +90,16 @@ def test_entries_that_do_not_follow_each_other_are_copied_from_any_number_of_axe
     np.testing.assert_array_equal(copied.copy_to_host(), host[:, 1:, :, 1:4])
 
 
+@pytest.mark.parametrize("key", [(slice(None), None), None, (slice(None), None, slice(None, 1))], ids=str)
+def test_an_axis_of_one_entry_has_a_stride_on_the_device(key):
+    """NumPy gives a new axis the stride 0, by which Numba knows an array that is broadcast: it would not reshape it."""
+    host = np.arange(6.0).reshape(6, 1)[key]
+    taken = backends.get("cuda").take(host)
+    assert taken.data.strides == np.empty(host.shape).strides
+    assert taken.contiguous
+    np.testing.assert_array_equal(taken.reshape(host.size).copy_to_host(), host.ravel())
+
+
 def test_the_stream_is_named_in_which_an_array_is_written():
     """Who takes an array has to wait for it; 1 is the default stream in version 3 of the interface."""
     interface = DeviceArray(cuda.to_device(np.ones(3))).__cuda_array_interface__

@@ -15,10 +15,11 @@ from enrnn_ref.backends.cuda.arithmetic import OPERATIONS, of_number, of_two
 from enrnn_ref.backends.cuda.arrays import entrywise, filling, reversing
 from enrnn_ref.backends.cuda.entrywise import applying
 from enrnn_ref.backends.cuda.inverse import exchange, invert_tile
-from enrnn_ref.backends.cuda.leader import deflate, orthonormalise, rank_two, scale, take_apart
+from enrnn_ref.backends.cuda.leader import deflate, orthonormalise, rank_two, take_apart
 from enrnn_ref.backends.cuda.losses import add_entropies, add_squares
 from enrnn_ref.backends.cuda.norm import add_scaled_squares, combine
 from enrnn_ref.backends.cuda.persistent import persistent_kernels
+from enrnn_ref.backends.cuda.power import square
 from enrnn_ref.backends.cuda.products import add_slices, products, sum_rows
 from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear_rows, keep_rows, step_kernels
 from enrnn_ref.backends.cuda.sums import add_parts, add_products
@@ -159,7 +160,7 @@ def kernels_of_maps():
         "add_parts": (add_parts, (entry, one)),
         "invert_tile": (invert_tile, (two, two, INTEGER)),
         "exchange": (exchange, (two, two, two, INTEGER)),
-        "scale": (scale, (one, one, one)),
+        "square": (square, (numba.types.Array(numba.float64, 3, "C"), two)),
         "orthonormalise": (orthonormalise, (two,)),
         "take_apart": (take_apart, (one, *[two] * 5, one)),
         "deflate": (deflate, (two, two, one, two, one)),

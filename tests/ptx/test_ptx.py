@@ -51,7 +51,7 @@ BARRIERS = {
     "transpose times a matrix": (2, 0),
     # A sum over a block of 256 threads meets ten times: when the terms are there, eight times halved, and when read.
     "add_products": (10, 0),
-    "scale": (10, 0),
+    "square": (12, 1),  # a tile's factors staged, and read; a sum; the square complete
     "deflate": (10, 0),
     "orthonormalise": (30, 0),  # of the first row, and of a loop of two rounds the products and the second row
     "take_apart": (120, 0),

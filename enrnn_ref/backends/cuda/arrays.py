@@ -143,7 +143,10 @@ def _is_plain(key: object) -> bool:
 
 def to_device(array: Array) -> Any:
     """A copy of a NumPy array on the device, as Numba has it."""
-    return cuda.to_device(np.ascontiguousarray(array))
+    contiguous = np.ascontiguousarray(array)
+    # An axis of one entry may have any stride, 0 after np.newaxis: to NumPy contiguous, to Numba an array that is
+    # broadcast, which it does not reshape. There and back makes the strides anew.
+    return cuda.to_device(contiguous.reshape(-1).reshape(contiguous.shape))
 
 
 def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:

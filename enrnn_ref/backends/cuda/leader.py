@@ -14,9 +14,9 @@ import numpy as np
 
 from enrnn_ref.arrays import Array
 from enrnn_ref.backends.cuda import arrays, sums
-from enrnn_ref.backends.cuda.arithmetic import multiply
 from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.entries import grid_over
+from enrnn_ref.backends.cuda.power import SMALLEST_EXPONENT, raised
 from enrnn_ref.backends.cuda.sums import sum_of_block, sum_of_parts
 from enrnn_ref.backends.cuda.target import SIMULATED, cuda, device_errors, device_function, kernel
 from enrnn_ref.linalg.deflation import Deflation, Leader, certified
@@ -36,9 +36,6 @@ SMALLEST_NORM = 2.0**-400
 """A matrix of a smaller norm, or of one that is as large, is the host's, which scales it first: squares of what is as
 small as its rounding must not underflow."""
 
-SMALLEST_EXPONENT = -1000
-"""A square is scaled up by no more: it is zero, or as good as zero."""
-
 
 def leading_pair(matrix: DeviceArray) -> Eigenpair | None:
     """Of a contiguous matrix (n, n) float64, n ≥ 1; None where it is not certain (see :func:`certified`).
@@ -53,31 +50,20 @@ def leading_pair(matrix: DeviceArray) -> Eigenpair | None:
     parts = report[HEAD + 4 * n :].reshape(SQUARINGS + 1, sums.BLOCKS)
     head = report[:HEAD]
 
-    work = [DeviceArray(cuda.device_array((n, n), np.float64)) for _ in range(2)]
+    work = DeviceArray(cuda.device_array((2, n, n), np.float64))
     first = DeviceArray(cuda.device_array((SQUARINGS + 1, sums.BLOCKS), np.float64))
     flat = matrix.reshape(n * n).data
     sums.add_products[sums.BLOCKS, sums.THREADS](first[0].data, flat, flat)
-    power = _power(matrix, first, work)
+    arrays.copy(work[0].data, matrix.data)
+    power = raised(work, first)
     u, w = _range(power), _range(power.T)
     take_apart[1, sums.THREADS](
         head.data, vectors.data, u.data, w.data, (u @ matrix.T).data, (w @ matrix).data, first[0].data
     )
 
-    left = DeviceArray(cuda.device_array((n, n), np.float64))
-    deflate[sums.BLOCKS, sums.THREADS](left.data, matrix.data, head.data, vectors.data, parts[0].data)
-    _power(left, parts, work)
+    deflate[sums.BLOCKS, sums.THREADS](work[0].data, matrix.data, head.data, vectors.data, parts[0].data)
+    raised(work, parts)
     return _read(report.copy_to_host(), n, vectors)
-
-
-def _power(matrix: DeviceArray, parts: DeviceArray, work: list[DeviceArray]) -> DeviceArray:
-    """P of T^(2^k), scaled [EN-13]; row j of ``parts`` (k + 1, blocks) gets the squares of P_j, and has those of T."""
-    power = matrix
-    for j in range(len(parts) - 1):
-        square = work[j % 2]
-        multiply(square, power, power)
-        scale[sums.BLOCKS, sums.THREADS](square.reshape(square.size).data, parts[j].data, parts[j + 1].data)
-        power = square
-    return power
 
 
 def _range(power: DeviceArray) -> DeviceArray:
@@ -143,20 +129,6 @@ def _slope(vectors: DeviceArray, leader: Leader) -> Array:
 @device_function
 def _squared(value: Any) -> Any:
     return value * value
-
-
-@kernel
-def scale(square: Any, before: Any, after: Any) -> None:
-    """square (size,) times 2^(-e), where the squares ``before`` of its root add up to 2^e or less; ``after``: its."""
-    exponent = max(math.frexp(sum_of_parts(before))[1], SMALLEST_EXPONENT)
-    factor, total = math.ldexp(np.float64(1), -exponent), np.float64(0)
-    for k in range(cuda.grid(1), square.shape[0], cuda.gridsize(1)):
-        entry = square[k] * factor
-        square[k] = entry
-        total += entry * entry
-    total = sum_of_block(total)
-    if cuda.threadIdx.x == 0:
-        after[cuda.blockIdx.x] = total
 
 
 @kernel

@@ -26,6 +26,7 @@ _config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
 try:
     from numba import cuda as _cuda
     from numba.cuda.cudadrv.driver import CudaAPIError
+    from numba.cuda.cudadrv.error import CudaSupportError
 except ImportError as error:
     raise BackendUnavailable(
         f"backend 'cuda' cannot run here: the CUDA target of Numba {numba.__version__} does not load with NumPy "
@@ -60,13 +61,27 @@ def require_device() -> None:
             f"backend 'cuda' cannot run here: numba-cuda cannot compile with NumPy {np.__version__}; expected a NumPy "
             f"below {'.'.join(map(str, NUMPY_BELOW))}, which 'enrnn-ref[cuda]' asks for."
         )
-    if cuda.is_available():
+    obstacle = _obstacle()
+    if obstacle is None:
         return
-    reason = " ".join(str(cuda.cuda_error() or "no CUDA toolkit was found").split()).rstrip(".")
+    reason = " ".join(str(obstacle).split()).rstrip(".")
     raise BackendUnavailable(
         f"backend 'cuda' cannot run here: {reason} (target {TARGET!r}); expected an NVIDIA GPU with its driver, and "
         "'enrnn-ref[cuda]' to be installed. 'cpu' (compiled) and 'reference' (readable NumPy) run everywhere."
     )
+
+
+def _obstacle() -> object:
+    """What stands in the way of kernels, if anything does: a GPU may be there and yet let nobody in."""
+    if not cuda.is_available():
+        return cuda.cuda_error() or "no CUDA toolkit was found"
+    try:
+        if len(cuda.gpus) == 0:
+            return "the driver knows of no GPU"
+        cuda.current_context()
+    except START_ERRORS as error:  # full, or another process's alone
+        return error
+    return None
 
 
 DRIVER_ERRORS: tuple[type[Exception], ...] = (CudaAPIError,)
@@ -76,6 +91,9 @@ with contextlib.suppress(ImportError):  # numba-cuda launches by NVIDIA's own li
     from cuda.core._utils.cuda_utils import CUDAError
 
     DRIVER_ERRORS += (CUDAError,)
+
+START_ERRORS: tuple[type[Exception], ...] = (*DRIVER_ERRORS, CudaSupportError)
+"""What a target raises where the driver lets nobody in."""
 
 _ADVICE = {
     "CUDA_ERROR_OUT_OF_MEMORY": "expected a device with memory for the pass. Fewer sequences at a time, "
