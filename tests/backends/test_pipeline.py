@@ -62,12 +62,20 @@ def test_the_calling_thread_loops_and_another_does_the_products():
     assert others > here  # which begins with the first item and ends the last, alone
 
 
+@pytest.mark.parametrize("items", [2, 3])
+def test_two_items_are_worth_a_second_thread(items):
+    here = {threading.current_thread()}
+    assert threads_of(cpu.CpuBackend(2), items, cpu.PARALLEL_WORK)[1] > here
+
+
 @pytest.mark.parametrize(
     ("threads", "items", "work"),
     [(1, 4, cpu.PARALLEL_WORK), (2, 1, cpu.PARALLEL_WORK), (2, 4, cpu.PARALLEL_WORK - 1)],
 )
-def test_one_thread_does_all_where_a_second_one_brings_nothing(threads, items, work):
+def test_one_thread_does_all_where_a_second_one_brings_nothing(threads, items, work, monkeypatch):
+    """Nor is one woken."""
     here = {threading.current_thread()}
+    monkeypatch.setattr(cpu, "_pool", None)
     assert threads_of(cpu.CpuBackend(threads), items, work) == (here, here)
 
 

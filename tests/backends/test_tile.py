@@ -80,6 +80,20 @@ def _address(memory):
     return np.frombuffer(memory, np.uint8).ctypes.data
 
 
+def test_two_products_of_one_function_share_their_tiles():
+    """Its module has them once; a second definition of that name would not compile."""
+    add_tile = tiles_for(AVX512)
+
+    @numba.njit
+    def twice(c, a, b):
+        add_tile(1, 2, c, 0, 2, a, 0, 3, b, 0, 3)
+        add_tile(1, 2, c, 0, 2, a, 0, 3, b, 0, 3)
+
+    c, a, b = np.zeros((1, 2)), np.ones((1, 3)), np.ones(3 * lanes(np.float64))
+    twice(c, a, b)
+    np.testing.assert_array_equal(c, [[6.0, 6.0]])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_an_entry_has_the_same_bits_in_a_tile_of_any_size(kind):
     """Nor does it matter for which registers the tile was made."""
