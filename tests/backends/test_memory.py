@@ -1,5 +1,6 @@
 """Memory of tapes: kept for the next one, never given to two at once."""
 
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,7 +12,7 @@ from enrnn_ref.backends import memory
 
 @pytest.fixture(autouse=True)
 def _nothing_kept(monkeypatch):
-    monkeypatch.setattr(memory, "_kept", type(memory._kept)())
+    monkeypatch.setattr(memory.kept, "stretches", deque())
 
 
 def address(array):
@@ -19,7 +20,7 @@ def address(array):
 
 
 def kept_bytes():
-    return sum(stretch.nbytes for stretch in memory._kept)
+    return sum(stretch.nbytes for stretch in memory.kept.stretches)
 
 
 LENGTH = memory.LARGE_BYTES // 8
@@ -68,7 +69,7 @@ def test_no_more_is_kept_than_the_limit_and_the_latest_first(monkeypatch):
     assert kept_bytes() == 3 * LENGTH * 8
     del other
     assert kept_bytes() == 3 * LENGTH * 8
-    assert [address(stretch) for stretch in memory._kept] == list(where)
+    assert [address(stretch) for stretch in memory.kept.stretches] == list(where)
     too_large = memory.empty((4, LENGTH), float)
     del too_large
     assert kept_bytes() == 0

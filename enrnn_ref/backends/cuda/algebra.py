@@ -19,6 +19,7 @@ from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.entries import grid_over
 from enrnn_ref.backends.cuda.inverse import inverted
 from enrnn_ref.backends.cuda.leader import leading_pair
+from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.target import array_of, cuda, device_errors, kernel
 from enrnn_ref.linalg.algebra import Algebra
 from enrnn_ref.linalg.eigenpair import Eigenpair
@@ -60,7 +61,7 @@ class DeviceAlgebra(Algebra):
 
     @device_errors()
     def skew_matrix(self, vector: Any, size: int) -> Any:
-        matrix = cuda.device_array((size, size), vector.dtype)
+        matrix = device_array((size, size), vector.dtype)
         if size:
             fill_skew[grid_over(size * size)](matrix, vector.data)
         return DeviceArray(matrix)
@@ -68,7 +69,7 @@ class DeviceAlgebra(Algebra):
     @device_errors()
     def skew_vector(self, matrix: Any) -> Any:
         n = len(matrix)
-        vector = cuda.device_array(n * (n - 1) // 2, matrix.dtype)
+        vector = device_array(n * (n - 1) // 2, matrix.dtype)
         if n > 1:
             cut_skew[grid_over(n * n)](vector, matrix.data)
         return DeviceArray(vector)

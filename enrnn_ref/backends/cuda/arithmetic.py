@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from enrnn_ref.backends.cuda.entries import grid_over, place_of
+from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.products import TILE, products
 from enrnn_ref.backends.cuda.target import cuda, device_errors, device_function, kernel, view_of
 
@@ -44,7 +45,7 @@ class Arithmetic:
     def __matmul__(self, other: Any) -> Self:
         """(k, d) times (d, m), in the dtype of both."""
         assert self.shape[1] == other.shape[0]
-        result = type(self)(cuda.device_array((self.shape[0], other.shape[1]), self.dtype))
+        result = type(self)(device_array((self.shape[0], other.shape[1]), self.dtype))
         multiply(result, self, other)
         return result
 
@@ -53,13 +54,13 @@ class Arithmetic:
         """The transpose of a matrix: a view."""
         rows, columns = self.shape
         if not rows or not columns:
-            return type(self)(cuda.device_array((columns, rows), self.dtype))
+            return type(self)(device_array((columns, rows), self.dtype))
         return type(self)(view_of(self.data, 0, (columns, rows), self.data.strides[::-1]))
 
     @device_errors()
     def _with(self, operation: str, other: Any) -> Self:
         """Entry by entry, in whichever of both has more of them; a smaller second one has the last axes, or none."""
-        result, size = cuda.device_array(self.shape, self.dtype), math.prod(self.shape)
+        result, size = device_array(self.shape, self.dtype), math.prod(self.shape)
         if not isinstance(other, Arithmetic):
             if size:
                 number = self.dtype.type(other)
@@ -94,7 +95,7 @@ def _whole(matrix: Arithmetic) -> Any:
 @functools.cache
 def _nothing(dtype: Any) -> Any:
     """No bias."""
-    return cuda.device_array(0, dtype)
+    return device_array(0, dtype)
 
 
 @device_function

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from enrnn_ref.arrays import Array
 from enrnn_ref.backends.cuda.arithmetic import Arithmetic
 from enrnn_ref.backends.cuda.entries import grid_over, place_of
+from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.target import cuda, device_errors, interface_of, kernel, view_of
 from enrnn_ref.errors import PlacementError
 from enrnn_ref.linalg.algebra import Algebra
@@ -95,7 +96,7 @@ class DeviceArray(Arithmetic):
         if tuple(shape) == self.shape:
             return self
         if 0 in shape:  # there is no memory of which this could be a view
-            return DeviceArray(cuda.device_array(tuple(shape), self.dtype))
+            return DeviceArray(device_array(tuple(shape), self.dtype))
         return DeviceArray(view_of(self.data, first, tuple(shape), tuple(strides)))
 
     @property
@@ -108,7 +109,7 @@ class DeviceArray(Arithmetic):
     @device_errors()
     def astype(self, dtype: npt.DTypeLike) -> DeviceArray:
         """A new contiguous array of another dtype, or of the same."""
-        converted = cuda.device_array(self.shape, dtype)
+        converted = device_array(self.shape, dtype)
         copy(converted, self.data)
         return DeviceArray(converted)
 
@@ -146,12 +147,15 @@ def to_device(array: Array) -> Any:
     contiguous = np.ascontiguousarray(array)
     # An axis of one entry may have any stride, 0 after np.newaxis: to NumPy contiguous, to Numba an array that is
     # broadcast, which it does not reshape. There and back makes the strides anew.
-    return cuda.to_device(contiguous.reshape(-1).reshape(contiguous.shape))
+    there = device_array(contiguous.shape, contiguous.dtype)
+    if contiguous.size:
+        there.copy_to_device(contiguous.reshape(-1).reshape(contiguous.shape))
+    return there
 
 
 def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:
     """An array of zeros, as Numba has it."""
-    array = cuda.device_array(shape, dtype)
+    array = device_array(shape, dtype)
     clear(array.reshape(math.prod(shape)))
     return array
 

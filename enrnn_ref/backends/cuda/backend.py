@@ -28,6 +28,7 @@ from enrnn_ref.backends.cuda import arrays, entrywise, loops
 from enrnn_ref.backends.cuda.algebra import DEVICE
 from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.loops import Carried, DeviceTape
+from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.norm import norm
 from enrnn_ref.backends.cuda.operands import Operands
 from enrnn_ref.backends.cuda.rule import Limits, Plan, loop_of, plan
@@ -80,7 +81,7 @@ class CudaBackend(Backend):
 
     @device_errors()
     def empty(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:
-        return DeviceArray(cuda.device_array(shape, dtype))
+        return DeviceArray(device_array(shape, dtype))
 
     @device_errors()
     def zeros(self, shape: tuple[int, ...], dtype: npt.DTypeLike) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 from enrnn_ref.backends.cuda import arrays
 from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.entries import grid_over
+from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.target import cuda, device_function, kernel
 from enrnn_ref.backends.cuda.units import on_device
 from enrnn_ref.backends.entrywise import Entrywise, Found
@@ -24,7 +25,7 @@ def over_all(tasks: Sequence[Entrywise]) -> Found:
     first_broken = DeviceArray(arrays.zeros((1,), np.int32))
     for number, (function, given, settings, results) in enumerate(tasks, 1):
         like: Any = given[0]
-        new = tuple(DeviceArray(cuda.device_array(like.shape, like.dtype)) for _ in range(results))
+        new = tuple(DeviceArray(device_array(like.shape, like.dtype)) for _ in range(results))
         if like.size:
             with np.errstate(over="ignore"):
                 numbers = tuple(like.dtype.type(value) for value in settings)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.sums import DOUBLE
 from enrnn_ref.backends.cuda.target import SIMULATED, cuda, kernel
 
@@ -23,10 +24,10 @@ def inverted(matrix: Any) -> Any:
     Where rounding makes a pivot zero it is something else, as a residual tells.
     """
     n = matrix.shape[0]
-    tile, tiles = cuda.device_array((SIDE, SIDE), np.float64), -(-n // SIDE)
+    tile, tiles = device_array((SIDE, SIDE), np.float64), -(-n // SIDE)
     before = matrix
     for first in range(0, n, SIDE):
-        after = cuda.device_array((n, n), np.float64)
+        after = device_array((n, n), np.float64)
         invert_tile[1, (SIDE, SIDE)](tile, before, first)
         exchange[(tiles, tiles), (SIDE, SIDE)](after, before, tile, first)
         before = after

@@ -16,6 +16,7 @@ from enrnn_ref.arrays import Array
 from enrnn_ref.backends.cuda import arrays, sums
 from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.entries import grid_over
+from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.power import SMALLEST_EXPONENT, raised
 from enrnn_ref.backends.cuda.sums import sum_of_block, sum_of_parts
 from enrnn_ref.backends.cuda.target import SIMULATED, cuda, device_errors, device_function, kernel
@@ -45,13 +46,13 @@ def leading_pair(matrix: DeviceArray) -> Eigenpair | None:
     Implements [EN-18] to [EN-22] with [EN-13].
     """
     n = len(matrix)
-    report = DeviceArray(cuda.device_array(HEAD + 4 * n + (SQUARINGS + 1) * sums.BLOCKS, np.float64))
+    report = DeviceArray(device_array(HEAD + 4 * n + (SQUARINGS + 1) * sums.BLOCKS, np.float64))
     vectors = report[HEAD : HEAD + 4 * n].reshape(4, n)
     parts = report[HEAD + 4 * n :].reshape(SQUARINGS + 1, sums.BLOCKS)
     head = report[:HEAD]
 
-    work = DeviceArray(cuda.device_array((2, n, n), np.float64))
-    first = DeviceArray(cuda.device_array((SQUARINGS + 1, sums.BLOCKS), np.float64))
+    work = DeviceArray(device_array((2, n, n), np.float64))
+    first = DeviceArray(device_array((SQUARINGS + 1, sums.BLOCKS), np.float64))
     flat = matrix.reshape(n * n).data
     sums.add_products[sums.BLOCKS, sums.THREADS](first[0].data, flat, flat)
     arrays.copy(work[0].data, matrix.data)
@@ -120,7 +121,7 @@ def _logarithms(parts: Array) -> tuple[float, ...]:
 def _slope(vectors: DeviceArray, leader: Leader) -> Array:
     """∂ρ/∂T [EN-22] on the device."""
     n = vectors.shape[1]
-    slope: Any = DeviceArray(cuda.device_array((n, n), np.float64))
+    slope: Any = DeviceArray(device_array((n, n), np.float64))
     rank_two[grid_over(n * n)](slope.data, vectors.data, *leader.slope.ravel().tolist())
     found: Array = slope
     return found

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from enrnn_ref.backends.cuda.arrays import zeros
+from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.operands import Operands
 from enrnn_ref.backends.cuda.persistent import persistent_kernels
 from enrnn_ref.backends.cuda.products import TILE, add_slices, products, sum_rows
 from enrnn_ref.backends.cuda.rule import Plan
 from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear_rows, keep_rows, step_kernels
-from enrnn_ref.backends.cuda.target import SIMULATED, cuda, view_of
+from enrnn_ref.backends.cuda.target import SIMULATED, view_of
 from enrnn_ref.backends.cuda.units import Units
 from enrnn_ref.errors import BackendUnavailable
 
@@ -103,7 +104,7 @@ def _backward_by_steps(
     kernels, flat, grid = step_kernels(units), dz.reshape(time, batch, gates * n), _grid(n, batch)
     dh_t, dq, whole = carried.dh.reshape(1, batch, width), zeros((1, batch, n), dtype), None
     if on.projected:
-        whole = cuda.device_array((time, batch, width), dtype)
+        whole = device_array((time, batch, width), dtype)
         seen_h, dm = zeros((1, batch, 1, n), dtype), zeros((1, batch, n), dtype)
         arriving = dm.reshape(batch, 1, n)
     else:
@@ -202,7 +203,7 @@ def affine(result: Any, x: Any, weight: Any, bias: Any) -> None:
 def correlate(dz: Any, x: Any) -> Any:
     """Σ dz_t x_tᵀ over times and sequences, (T, B, k), (T, B, m) → (k, m) in float64 [BP-4] [BP-5]."""
     steps = max(1, SLICE_ROWS // dz.shape[1])
-    parts = cuda.device_array((_over(len(dz), steps), dz.shape[2], x.shape[2]), dz.dtype)
+    parts = device_array((_over(len(dz), steps), dz.shape[2], x.shape[2]), dz.dtype)
     grid = (_over(dz.shape[2], TILE.side), _over(x.shape[2], TILE.side), len(parts))
     products(dz.dtype).over_time[grid, (TILE.threads, TILE.threads)](parts, dz, x, zeros((0,), dz.dtype), steps)
     return _total(parts)
@@ -211,7 +212,7 @@ def correlate(dz: Any, x: Any) -> Any:
 def total(dz: Any) -> Any:
     """Σ dz_t over times and sequences, (T, B, k) → (1, k) in float64 [BP-5]."""
     steps = max(1, SLICE_ROWS // dz.shape[1])
-    parts = cuda.device_array((_over(len(dz), steps), 1, dz.shape[2]), dz.dtype)
+    parts = device_array((_over(len(dz), steps), 1, dz.shape[2]), dz.dtype)
     sum_rows[_grid(dz.shape[2], len(parts)), SQUARE](parts, dz, steps)
     return _total(parts)
 
@@ -220,14 +221,14 @@ def total_of_each(dtheta: Any) -> Any:
     """Σ over sequences, (P, B, n) → (P, n) in float64."""
     parameters, batch, n = dtheta.shape
     if not parameters:
-        return cuda.device_array((0, n), np.float64)
+        return device_array((0, n), np.float64)
     of_parameter, of_sequence, of_unit = dtheta.strides
     return _total(view_of(dtheta, 0, (batch, parameters, n), (of_sequence, of_parameter, of_unit)))
 
 
 def _total(parts: Any) -> Any:
     """The sum of the slices, in float64 and in order."""
-    found = cuda.device_array(parts.shape[1:], np.float64)
+    found = device_array(parts.shape[1:], np.float64)
     add_slices[_grid(parts.shape[2], parts.shape[1]), SQUARE](found, parts)
     return found
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from enrnn_ref.arrays import Array
 from enrnn_ref.backends.cuda import arrays, sums
 from enrnn_ref.backends.cuda.arrays import DeviceArray
+from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.sums import BLOCKS, THREADS, sum_of_block
 from enrnn_ref.backends.cuda.target import cuda, device_errors, kernel
 
@@ -23,7 +24,7 @@ from enrnn_ref.backends.cuda.target import cuda, device_errors, kernel
 def squared_error(y: Any, target: Any) -> tuple[float, Any]:
     """Mean of (y − target)² and its gradient; y lies on the device, the target there or on the host."""
     there = target if isinstance(target, DeviceArray) else DeviceArray(arrays.to_device(target))
-    dy, parts = DeviceArray(cuda.device_array(y.shape, y.dtype)), sums.room()
+    dy, parts = DeviceArray(device_array(y.shape, y.dtype)), sums.room()
     flat = (array.reshape(y.size).data for array in (dy, y, there))
     add_squares[BLOCKS, THREADS](parts, *flat, 2.0 / y.size)
     return float(sums.total(parts).copy_to_host()) / y.size, dy
@@ -35,7 +36,7 @@ def cross_entropy(logits: Any, labels: npt.NDArray[np.intp], weights: Array) -> 
 
     ``logits`` (..., C) lie on the device; ``labels`` (..., 1) and ``weights`` (..., 1), or one for all, on the host.
     """
-    dlogits, parts = DeviceArray(cuda.device_array(logits.shape, logits.dtype)), sums.room()
+    dlogits, parts = DeviceArray(device_array(logits.shape, logits.dtype)), sums.room()
     rows = (array.reshape(labels.size, logits.shape[-1]).data for array in (dlogits, logits))
     of_positions = (arrays.to_device(array.ravel()) for array in (labels, weights))
     add_entropies[BLOCKS, THREADS](parts, *rows, *of_positions)

@@ -15,6 +15,7 @@ import numpy as np
 
 from enrnn_ref.backends.cuda import arrays
 from enrnn_ref.backends.cuda.arrays import DeviceArray
+from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.sums import BLOCKS, DOUBLE, THREADS
 from enrnn_ref.backends.cuda.target import cuda, device_function, kernel
 
@@ -25,7 +26,7 @@ def norm(there: Sequence[Any]) -> float:
     for array in there:
         if array.size:
             add_scaled_squares[BLOCKS, THREADS](pairs, array.reshape(array.size).data)
-    found = cuda.device_array(2, np.float64)
+    found = device_array(2, np.float64)
     combine[1, THREADS](found, pairs)
     scale, squares = DeviceArray(found).copy_to_host()
     return float(scale) * math.sqrt(squares)

@@ -9,7 +9,7 @@ import numpy as np
 
 from enrnn_ref.backends.base import Step, blocks, settings_of
 from enrnn_ref.backends.cuda.arrays import DeviceArray, to_device
-from enrnn_ref.backends.cuda.target import cuda
+from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.cells.base import Cell
 
 
@@ -50,7 +50,7 @@ class Operands(NamedTuple):
     def _made(cls, cell: Cell, step: Step) -> Operands:
         theta: Any = step.theta
         n, width = step.theta.shape[1], step.matrix.shape[1]
-        projection = DeviceArray(cuda.device_array((0, n), theta.dtype)) if step.projection is None else step.projection
+        projection = DeviceArray(device_array((0, n), theta.dtype)) if step.projection is None else step.projection
         given: list[Any] = [*blocks(cell, step.matrix), projection]
         both = (each.data for matrix in given for each in (matrix, matrix.T.copy()))
         settings = settings_of(cell, theta.dtype)

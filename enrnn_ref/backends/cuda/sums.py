@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from enrnn_ref.backends.cuda.arrays import DeviceArray
+from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.target import SIMULATED, cuda, device_function, kernel, number_type
 
 THREADS, BLOCKS = (2, 2) if SIMULATED else (256, 32)
@@ -17,12 +18,12 @@ DOUBLE = number_type(np.dtype(np.float64))
 
 def room() -> Any:
     """For the sums of all blocks."""
-    return cuda.device_array(BLOCKS, np.float64)
+    return device_array(BLOCKS, np.float64)
 
 
 def total(parts: Any) -> DeviceArray:
     """Σ parts (blocks,): a number that stays on the device."""
-    found = DeviceArray(cuda.device_array(1, np.float64))[0]
+    found = DeviceArray(device_array(1, np.float64))[0]
     add_parts[1, 1](found.data, parts)
     return found
 

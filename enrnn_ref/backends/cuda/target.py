@@ -171,6 +171,11 @@ def view_of(array: Any, first: int, shape: tuple[int, ...], strides: tuple[int, 
     return _lent(there, array)
 
 
+def lent_from(stretch: Any, shape: tuple[int, ...], dtype: np.dtype[Any], owner: object) -> Any:
+    """An array that begins where ``stretch`` does and keeps ``owner``."""
+    return _lent({**_interface(stretch), "shape": shape, "typestr": dtype.str, "strides": None}, owner)
+
+
 def array_of(value: Any) -> Any:
     """An array that others left on the device, without a copy, once what they have queued for it is done.
 
