@@ -102,6 +102,19 @@ def test_an_array_in_another_order_is_refused_while_compiling(which):
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_panels_are_the_matrix_and_zeros(kind):
+    """Numbers in the lanes behind it would be multiplied too, and subnormal ones slowly."""
+    wide, depth = lanes(kind), 5
+    for width in (1, wide, 2 * wide + 3):
+        room = np.full((width + 7, depth), np.nan, kind)
+        matrix = room[:width]
+        matrix[:] = np.random.default_rng(width).standard_normal((width, depth))
+        stack = pack([Term(0, 0, matrix)], kind).panels.reshape(-1, depth, wide).swapaxes(1, 2).reshape(-1, depth)
+        np.testing.assert_array_equal(stack[:width], matrix)
+        assert not stack[width:].any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_panels_take_no_more_room_than_their_last_lanes(kind):
     matrix = np.ones((2 * lanes(kind) + 1, DEPTH + 2), kind)
     assert pack([Term(0, 0, matrix)], kind).panels.size == 3 * lanes(kind) * (DEPTH + 2)
