@@ -17,7 +17,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 export OMP_NUM_THREADS ?= 1
 
 # Tests that need more than `make test` installs, or another setting; each has a target of its own.
-ELSEWHERE := $(foreach part,torch peers clients cuda ptx,--ignore=tests/$(part))
+ELSEWHERE := $(foreach part,torch peers clients cuda ptx driver,--ignore=tests/$(part))
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -25,7 +25,7 @@ ELSEWHERE := $(foreach part,torch peers clients cuda ptx,--ignore=tests/$(part))
 # What `make gpu` runs with: an interpreter that has numba-cuda, PyTorch and JAX. Nothing is installed for it.
 GPU_PYTHON ?= python3
 
-.PHONY: help demo test test-torch test-peers test-clients test-simulator test-ptx gpu mutants check lint format bench clean
+.PHONY: help demo test test-torch test-peers test-clients test-simulator test-ptx test-driver gpu mutants check lint format bench clean
 
 help:
 	@echo 'make demo        check every gradient, train an ENRNN on the adding problem, leave figures in demo-run/'
@@ -38,6 +38,7 @@ help:
 	@echo 'make test-clients  golden vectors against the clients in C++ and JavaScript (needs g++, nlohmann-json, node)'
 	@echo 'make test-simulator  the kernels for GPUs, on a simulator that needs none'
 	@echo 'make test-ptx    the kernels for GPUs, compiled without one (installs about a gigabyte)'
+	@echo 'make test-driver  the host code for GPUs, against a driver that computes nothing (installs the same; needs cc)'
 	@echo 'make gpu         on a machine with a GPU: test the kernels there, and time them beside PyTorch, JAX and cuBLAS'
 	@echo 'make mutants     change the hand-written passes one operator at a time; list what the quick tests let pass'
 	@echo 'make bench       time the compiled backend next to PyTorch, JAX and the bare products, parametrizations next to LAPACK; checkers'
@@ -63,6 +64,9 @@ test-simulator: $(VENV)/.with-test
 
 test-ptx: $(VENV)/.with-test $(VENV)/.with-cuda
 	$(RUN) -m pytest tests/ptx -n $(WORKERS) $(PYTEST_FLAGS)
+
+test-driver: $(VENV)/.with-test $(VENV)/.with-cuda
+	$(RUN) -m pytest tests/driver -n $(WORKERS) $(PYTEST_FLAGS)
 
 # The suite on the device, the checkers of memory and races (where they are there) over every rung and over training
 # steps, and the benchmark.
