@@ -1,18 +1,22 @@
 """Where the time of one of our training steps goes.
 
 The loops are not timed alone but are what remains of a pass without its other parts: so this knows the public calls and
-the products over all times, and nothing of how a loop is written.
+the products over all times, and nothing of how a loop is written. Products are shared among threads as in a pass. Where
+there are threads to spare they run beside the loop there, and what remains is what they do not hide.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from enrnn_ref import backends
+from enrnn_ref.arrays import Array
+from enrnn_ref.backends.base import Backend
 from enrnn_ref.bench.contenders.ours import Ours
 from enrnn_ref.bench.timing import Setting, Timing, interleaved, middle
 from enrnn_ref.bench.workload import Workload
@@ -35,6 +39,14 @@ PARTS = {
 WITHIN = {"forward": ("materialise", "drive"), "backward": ("dR", "dU", "dx", "pullback")}
 OF_A_STEP = ("forward", "backward", "optimiser")
 BESIDE_THE_SEQUENCE = ("materialise", "pullback", "optimiser")
+
+
+class _Piece(NamedTuple):
+    """A thread's sequences of the input, of the states before every step, and of the gradients at the gates."""
+
+    x: Array
+    h: Array
+    dz: Array
 
 
 def parts(work: Workload, *, repeats: int, slow: float, few: int) -> dict[str, Any]:
@@ -71,19 +83,27 @@ def _calls(work: Workload) -> dict[str, Callable[[], object]]:
         grads = model.backward(run, ours.dy)
     assert run.h is not None
     # dz has the shape of dy here, with one gate and no readout; the loop leaves no subnormal numbers in it.
-    h, dz = run.h[:-1], np.where(np.abs(ours.dy) < np.finfo(work.dtype).tiny, work.dtype.type(0), ours.dy)
+    dz = np.where(np.abs(ours.dy) < np.finfo(work.dtype).tiny, work.dtype.type(0), ours.dy)
     value, optimiser = ours.materialise(), RMSprop(1e-3)
     state, outgoing = optimiser.init(work.params), np.ascontiguousarray(weight.T)
-    blocks = [(dz[..., rows], h[..., columns]) for rows, columns in model.parametrization.support]
-    blocks = [block for block in blocks if all(array.size for array in block)]
+    with ours.setting():
+        shares = engine.shares(x.shape[1], math.prod(x.shape[:2]) * math.prod(model.parametrization.shape))
+    pieces = [_Piece(*(np.ascontiguousarray(part[:, share]) for part in (x, run.h[:-1], dz))) for share in shares]
+    support = [block for block in model.parametrization.support if all(part.start < part.stop for part in block)]
+
+    def shared(product: Callable[[Backend, _Piece], object]) -> Callable[[], object]:
+        return lambda: engine.each(product, pieces)
+
     return {
         "forward": ours.forward,
         "materialise": ours.materialise,
-        "drive": lambda: engine.affine(x, weight, bias),
+        "drive": shared(lambda on, piece: on.affine(piece.x, weight, bias)),
         "backward": lambda: model.backward(run, ours.dy),
-        "dR": lambda: [engine.correlate(*block) for block in blocks],
-        "dU": lambda: engine.correlate(dz, x),
-        "dx": lambda: engine.affine(dz, outgoing, None),
+        "dR": shared(
+            lambda on, piece: [on.correlate(piece.dz[..., rows], piece.h[..., columns]) for rows, columns in support]
+        ),
+        "dU": shared(lambda on, piece: on.correlate(piece.dz, piece.x)),
+        "dx": shared(lambda on, piece: on.affine(piece.dz, outgoing, None)),
         "pullback": lambda: model.parametrization.pullback(value, work.matrix),
         "optimiser": lambda: optimiser.step(work.params, grads.params, state),
     }
