@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import functools
 import itertools
 from collections.abc import Iterator, Mapping
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -134,6 +137,15 @@ class Recurrence(Model):
         if initial_state:
             self.shapes["initial_state"] = (self.width,)
         self.shapes |= self._readout.shapes
+
+    def _replaced(self, parametrization: Parametrization, cell: Cell, filter: Cell | None) -> Self:  # noqa: A002
+        """A copy that computes with these in the places of its own, whose shapes, states and gates they have."""
+        twin = copy.copy(self)
+        twin.parametrization, twin.cell, twin.filter = parametrization, cell, filter
+        before = self._sweep.filter
+        filtering = None if before is None or filter is None else before._replace(cell=filter)
+        twin._sweep = dataclasses.replace(self._sweep, parametrization=parametrization, cell=cell, filter=filtering)
+        return twin
 
     def init(self, seed: int | np.random.Generator, dtype: npt.DTypeLike = np.float64) -> Arrays:
         """Draw parameters: the parametrization's own law, Glorot-uniform input and readout, zero biases."""

@@ -58,19 +58,19 @@ class Disturbance:
 
     def model(self, model: Model) -> Model:
         """``model`` with disturbed operations, for the reference backend; a new one, for every run draws anew."""
-        twin: Any = copy.copy(model)
         if isinstance(model, Composition):
+            twin: Any = copy.copy(model)
             twin.parts = {name: self.model(part) for name, part in model.parts.items()}
             if isinstance(model, Stacked):
                 twin.layers = tuple(twin.parts.values())
             assert isinstance(model, (Stacked, Bidirectional))
-        else:
-            assert isinstance(model, Recurrence)
-            twin.cell = _Cell(model.cell, self)
-            twin.filter = None if model.filter is None else _Cell(model.filter, self)
-            twin.parametrization = _Parametrization(model.parametrization, self)
-        found: Model = twin
-        return found
+            found: Model = twin
+            return found
+        assert isinstance(model, Recurrence)
+        parametrization: Any = _Parametrization(model.parametrization, self)
+        cell: Any = _Cell(model.cell, self)
+        behind: Any = None if model.filter is None else _Cell(model.filter, self)
+        return model._replaced(parametrization, cell, behind)
 
 
 class _Cell:
