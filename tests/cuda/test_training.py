@@ -159,18 +159,23 @@ class Crossings:
 
     def __init__(self, monkeypatch):
         self.seen, self.part = [], "step"
-        to_device, kind = cuda.to_device, type(cuda.device_array(1))
-        to_host = kind.copy_to_host
+        kind = type(cuda.device_array(1))
+        to_device, to_host = kind.copy_to_device, kind.copy_to_host
 
-        def counted_there(array, *arguments, **options):
-            self.seen.append((self.part, "there", array.size))
-            return to_device(array, *arguments, **options)
+        def counted_there(array, source, *arguments, **options):
+            if isinstance(source, np.ndarray):
+                self.seen.append((self.part, "there", source.size))
+            return to_device(array, source, *arguments, **options)
+
+        def elsewhere(array, *arguments, **options):
+            raise AssertionError("this way there is not counted")
 
         def counted_here(array, *arguments, **options):
             self.seen.append((self.part, "here", int(np.prod(array.shape, dtype=int))))
             return to_host(array, *arguments, **options)
 
-        monkeypatch.setattr(cuda, "to_device", counted_there)
+        monkeypatch.setattr(cuda, "to_device", elsewhere)
+        monkeypatch.setattr(kind, "copy_to_device", counted_there)
         monkeypatch.setattr(kind, "copy_to_host", counted_here)
 
     def during(self, monkeypatch, owner, name, part):
