@@ -232,3 +232,33 @@ def test_after_an_update_the_recurrent_matrix_is_the_same(model):
     np.testing.assert_allclose(model.recurrent_matrix(moved, buffers), model.recurrent_matrix(params), **close)
     for key in ("input", "bias"):
         np.testing.assert_array_equal(moved[key], params[key])
+
+
+class Watched:
+    """Stands in for a cell or a parametrization, and counts what it is asked for."""
+
+    def __init__(self, part):
+        self._part, self.asked = part, []
+
+    def __getattr__(self, name):
+        self.asked.append(name)
+        return getattr(self._part, name)
+
+
+@pytest.mark.parametrize("model", [er.RNN(2, 3), er.MomentumRNN(2, 3)], ids=["no filter", "filter"])
+def test_a_copy_computes_with_what_stands_in_for_its_parts(model):
+    """Forward and backward; the model itself does not."""
+    x, params = np.random.default_rng(0).standard_normal((4, 5, 2)), model.init(0)
+    own = [Watched(part) for part in (model.parametrization, model.cell, model.filter)]
+    twin = model._replaced(*own[:2], own[2] if model.filter else None)
+    for other in (model, twin):
+        for part in own:
+            part.asked.clear()
+        run = other.forward(params, x, backend="reference")
+        other.backward(run, np.ones_like(run.y))
+        for part, methods in zip(own, (["evaluate", "pullback"], *2 * [["step", "pullback"]]), strict=True):
+            used = other is twin and part._part is not None
+            assert all((method in part.asked) == used for method in methods)
+    assert twin.cell is own[1]
+    assert twin.filter is (own[2] if model.filter else None)
+    assert twin.parametrization is own[0]

@@ -178,7 +178,7 @@ SUITES: dict[str, Suite] = {
     "models/nnrnn": Suite((_systems("nnrnn"), _files("models/test_nnrnn"))),
     "models/passes": Suite((*_MODELS, _LAWS, _files("backends/test_threads"))),
     "models/readout": Suite(_MODELS),
-    "models/recurrence": Suite((_files("mutants/test_blocks"), *_MODELS, _LAWS, _files("verify/test_agreement"))),
+    "models/recurrence": Suite((_files("mutants/test_blocks"), *_MODELS, _LAWS)),
     "models/scornn": Suite((_systems("scornn"), _vectors("scornn"))),
     "models/scurnn": Suite((_systems("scurnn"), _files("models/test_scurnn"))),
     "models/stacked": Suite((_DETAILS, _systems("stacked"))),
