@@ -14,7 +14,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -105,6 +105,14 @@ class SequenceGradients(NamedTuple):
     dh: Array | None
 
 
+class Stages(NamedTuple, Generic[Item, Prepared, Looped]):
+    """What is done for an item: ``after(loop(before(item)))``."""
+
+    before: Callable[[Item], Prepared]
+    loop: Callable[[Prepared], Looped]
+    after: Callable[[Looped], None]
+
+
 class Backend(ABC):
     """The time loop of a recurrence, and the arrays that it runs on: NumPy's, unless overridden.
 
@@ -130,18 +138,12 @@ class Backend(ABC):
         """
         return [work(self, item) for item in items]
 
-    def pipeline(
-        self,
-        before: Callable[[Item], Prepared],
-        loop: Callable[[Prepared], Looped],
-        after: Callable[[Looped], None],
-        items: Sequence[Item],
-        multiply_adds: int,
-    ) -> None:
-        """``after(loop(before(item)))`` for every item, of so many multiply-adds in all; each of the three in order.
+    def pipeline(self, stages: Stages[Item, Prepared, Looped], items: Sequence[Item], multiply_adds: int) -> None:
+        """The stages of every item, of so many multiply-adds in all; each stage takes the items in order.
 
         Beside ``loop`` a backend may do ``after`` of the item that it did last, and then ``before`` of the next.
         """
+        before, loop, after = stages
         for item in items:
             after(loop(before(item)))
 

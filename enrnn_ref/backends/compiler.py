@@ -27,9 +27,10 @@ def jit(
     kept_as : str or None
         The name under which it is kept on disk; None: it is not.
     bare : bool
-        It makes no arrays, so references to them need not be counted: twenty atomic additions at every step of a loop
-        over time. And of those it is called with, none shares memory with one that is written to: before a loop runs in
-        vector instructions every pair that LLVM does not know apart is compared; more than 128, and it gives up.
+        It makes no arrays, so references to them need not be counted, up and down again by atomic additions for every
+        view, of which a step of time takes a dozen. And of those it is called with, none shares memory with one that is
+        written to: before a loop runs in vector instructions every pair that LLVM does not know apart is compared; more
+        than 128, and it gives up.
     """
     compiled: Callable[..., Any] = numba.njit(error_model="numpy", nogil=True, forceinline=inlined)(function)
     if isinstance(compiled, CPUDispatcher):  # it is not where Numba is switched off

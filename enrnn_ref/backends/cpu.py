@@ -20,7 +20,7 @@ import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any
 
 import numba
 import numpy as np
@@ -29,8 +29,13 @@ from numpy.lib.stride_tricks import as_strided
 from enrnn_ref.arrays import Array
 from enrnn_ref.backends.base import (
     Backend,
+    Item,
+    Looped,
+    Prepared,
+    Result,
     SequenceGradients,
     SequenceTape,
+    Stages,
     States,
     Step,
     flush_below,
@@ -42,11 +47,6 @@ from enrnn_ref.backends.kernels import add_columns, affine, compile_kernels
 from enrnn_ref.backends.products import Packed, Term, pack
 from enrnn_ref.backends.reference import sum_outer
 from enrnn_ref.cells.base import Cell
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
-Prepared = TypeVar("Prepared")
-Looped = TypeVar("Looped")
 
 PARALLEL_WORK = 1 << 22  # multiply-adds below which waking a second thread costs more than it brings
 TIME_BLOCK_ROWS = 1024  # rows of a product over time: one block stays in the cache, and is summed in the arrays' dtype
@@ -85,17 +85,11 @@ class CpuBackend(Backend):
         found = _side_by_side([functools.partial(line, k) for k in range(lines)], _pool("passes"))
         return [found[i % lines][i // lines] for i in range(len(items))]
 
-    def pipeline(
-        self,
-        before: Callable[[Item], Prepared],
-        loop: Callable[[Prepared], Looped],
-        after: Callable[[Looped], None],
-        items: Sequence[Item],
-        multiply_adds: int,
-    ) -> None:
+    def pipeline(self, stages: Stages[Item, Prepared, Looped], items: Sequence[Item], multiply_adds: int) -> None:
         if self._threads == 1 or len(items) == 1 or multiply_adds < PARALLEL_WORK:
-            super().pipeline(before, loop, after, items, multiply_adds)
+            super().pipeline(stages, items, multiply_adds)
             return
+        before, loop, after = stages
         coming: list[Prepared] = [before(items[0])]
         gone: list[Looped] = []
 

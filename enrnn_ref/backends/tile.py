@@ -120,9 +120,9 @@ def _tiles(module: Any, has: Registers, number: Any, index: Any) -> Any:
     rows, columns, *operands = function.args
     builder = ir.IRBuilder(function.append_basic_block("entry"))
     done = function.append_basic_block("done")
-    wide = ir.Constant(index, PANEL_BYTES // (8 if number == ir.DoubleType() else 4))
-    panels = builder.sdiv(builder.add(columns, builder.sub(wide, ir.Constant(index, 1))), wide)
-    last = builder.sub(columns, builder.mul(builder.sub(panels, ir.Constant(index, 1)), wide))
+    wide = PANEL_BYTES // _bytes_of(number)
+    panels = builder.sdiv(builder.add(columns, ir.Constant(index, wide - 1)), ir.Constant(index, wide))
+    last = builder.sub(columns, builder.mul(builder.sub(panels, ir.Constant(index, 1)), ir.Constant(index, wide)))
     row = ABREAST + 1  # sizes in a table with a column for 0 panels too
     choice = builder.switch(builder.add(builder.mul(rows, ir.Constant(index, row)), panels), done)
     for count, abreast in enumerate(panels_abreast(has), start=1):
@@ -137,20 +137,26 @@ def _tiles(module: Any, has: Registers, number: Any, index: Any) -> Any:
     return function
 
 
+def _bytes_of(number: Any) -> int:
+    """Of a number of one of LLVM's two types."""
+    return 8 if number == ir.DoubleType() else 4
+
+
 class _Emitter:
     """Writes the instructions of a tile."""
 
     def __init__(
         self, builder: Any, has: Registers, number: Any, c: Any, c_row: Any, a: Any, a_row: Any, b: Any, depth: Any
     ) -> None:
-        bits = 64 if number == ir.DoubleType() else 32
-        self.builder, self.bytes, self.width = builder, bits // 8, 8 * has.size // bits
+        self.builder, self.bytes, self.width = builder, _bytes_of(number), has.size // _bytes_of(number)
         self.vectors = PANEL_BYTES // has.size
         self.c, self.c_row, self.a, self.a_row, self.b, self.depth = c, c_row, a, a_row, b, depth
         self.vector = ir.VectorType(number, self.width)
         # Fused where the processor does that in one instruction.
         self.multiply_add = cgutils.get_or_insert_function(  # type: ignore[no-untyped-call]
-            builder.module, ir.FunctionType(self.vector, [self.vector] * 3), f"llvm.fmuladd.v{self.width}f{bits}"
+            builder.module,
+            ir.FunctionType(self.vector, [self.vector] * 3),
+            f"llvm.fmuladd.v{self.width}f{8 * self.bytes}",
         )
 
     def tile(self, rows: int, panels: int, last: Any) -> None:

@@ -95,8 +95,6 @@ class Recurrence(Model):
         for name, axis, kind in (("parametrization", parametrization, Parametrization), ("cell", cell, Cell)):
             if not isinstance(axis, kind):
                 raise OptionError(f"{name} is {axis!r}; expected an object of a subclass of {kind.__name__}.")
-        self.parametrization = parametrization
-        self.cell = cell
         self.longdouble = parametrization.longdouble
         self.input_size = integer("input_size", input_size)
         self.projection_size = None if projection_size is None else integer("projection_size", projection_size)
@@ -106,8 +104,7 @@ class Recurrence(Model):
         self.readout, self.output_size, self.output_width = readout, self._readout.output_size, self._readout.width
         self.blocks = {"all": slice(0, self.width)}
         self._layout = StateLayout(cell, n, self.width)
-        self._state_widths = dict(self._layout.widths)
-        self.filter, filtering = filter, None
+        filtering = None
         if filter is not None:
             require_filter(filter)
             filtering = Filter(filter, StateLayout(filter, gates * n, gates * n, hide_output=not filter.reads_output))
@@ -116,7 +113,6 @@ class Recurrence(Model):
                 raise OptionError(
                     f"filter {type(filter).__name__} and cell {type(cell).__name__} share states {shared}."
                 )
-            self._state_widths |= filtering.layout.widths
         self.recurrent_bias = cell.recurrent_bias if recurrent_bias is None else recurrent_bias
         drive, projected = Drive(cell, n, recurrent_bias=self.recurrent_bias), self.projection_size is not None
         self._sweep = Sweep(parametrization, cell, filtering, self._layout, drive, self._readout, projected)
@@ -140,12 +136,25 @@ class Recurrence(Model):
 
     def _replaced(self, parametrization: Parametrization, cell: Cell, filter: Cell | None) -> Self:  # noqa: A002
         """A copy that computes with these in the places of its own, whose shapes, states and gates they have."""
-        twin = copy.copy(self)
-        twin.parametrization, twin.cell, twin.filter = parametrization, cell, filter
-        before = self._sweep.filter
+        before, twin = self._sweep.filter, copy.copy(self)
         filtering = None if before is None or filter is None else before._replace(cell=filter)
         twin._sweep = dataclasses.replace(self._sweep, parametrization=parametrization, cell=cell, filter=filtering)
         return twin
+
+    @property
+    def parametrization(self) -> Parametrization:
+        """What gives R."""
+        return self._sweep.parametrization
+
+    @property
+    def cell(self) -> Cell:
+        """What makes of a pre-activation and the states the next ones."""
+        return self._sweep.cell
+
+    @property
+    def filter(self) -> Cell | None:
+        """What the drive goes through before it."""
+        return None if self._sweep.filter is None else self._sweep.filter.cell
 
     def init(self, seed: int | np.random.Generator, dtype: npt.DTypeLike = np.float64) -> Arrays:
         """Draw parameters: the parametrization's own law, Glorot-uniform input and readout, zero biases."""
@@ -165,7 +174,9 @@ class Recurrence(Model):
 
     def state_shapes(self, batch: int) -> dict[str, tuple[int, int]]:
         """Names and shapes of the state for ``batch`` sequences."""
-        return {name: (batch, width) for name, width in self._state_widths.items()}
+        filtering = self._sweep.filter
+        widths = self._layout.widths | (filtering.layout.widths if filtering is not None else {})
+        return {name: (batch, width) for name, width in widths.items()}
 
     def initial_buffers(self) -> Arrays:
         """The untrained state of the parametrization before the first step."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from enrnn_ref.arrays import Array, Arrays
-from enrnn_ref.backends.base import Backend, SequenceGradients, SequenceTape, States, Step, parts, room
+from enrnn_ref.backends.base import Backend, SequenceGradients, SequenceTape, Stages, States, Step, parts, room
 from enrnn_ref.cells.base import Cell
 from enrnn_ref.models.drive import Drive
 from enrnn_ref.models.passes import Held, Pass, Point, Segment, Share, Tape, joined_states, of_sequences
@@ -89,7 +89,7 @@ class Sweep:
         keep: bool,
         checkpoint_every: int | None,
     ) -> Pass:
-        """From the first step to the last; fills its sequences of ``y``."""
+        """From the first step to the last [GS-1] to [GS-4]; fills its sequences of ``y``."""
         weights, step, x, named = at.of(sequences)
         kept = []
         for times in self._segments(x, keep, checkpoint_every):
@@ -105,7 +105,7 @@ class Sweep:
         return Pass(sequences, named, kept)
 
     def backward(self, engine: Backend, tape: Tape, part: Pass, dy: Array, dstate: Arrays, dx: Array) -> Share:
-        """From the last step to the first; fills its sequences of ``dx``."""
+        """From the last step to the first [BP-1] to [BP-7]; fills its sequences of ``dx``."""
         x, dx = tape.x[:, part.sequences], dx[:, part.sequences]
         dy = dy[:, part.sequences] if self.readout.kind == "all" else dy[part.sequences]
         named, batch = of_sequences(dstate, part.sequences), x.shape[1]
@@ -126,7 +126,7 @@ class Sweep:
         return Share(found.sums, initial)
 
     def tangent(self, engine: Backend, at: Point, along: Point) -> Tangent:
-        """The derivatives of y and of the final states at a point along a direction."""
+        """The derivatives of y and of the final states at a point along a direction [TA-1] [TA-2] [TA-4]."""
         batch, dtype = at.x.shape[1], at.x.dtype
         u = self.drive.affine(engine, at.weights, at.x)
         du = self.drive.affine(engine, along.weights, at.x)
@@ -193,7 +193,8 @@ class Sweep:
             if y is not None:
                 engine.copy(y[times], self.readout.apply(engine, weights, sequence.between(times).h[1:]))
 
-        engine.pipeline(drive, loop, read_out, self._blocks(engine, sequence), self.multiply_adds(x))
+        stages = Stages(drive, loop, read_out)
+        engine.pipeline(stages, self._blocks(engine, sequence), self.multiply_adds(x))
         return Held(sequence, filtered)
 
     def _back_over(
@@ -227,7 +228,7 @@ class Sweep:
             engine.copy(dx[times], self.drive.pullback(engine, weights, dz, driven))
 
         blocks = self._blocks(engine, held.sequence)[::-1]  # [BP-12]
-        engine.pipeline(before, loop, after, blocks, self.multiply_adds(x))
+        engine.pipeline(Stages(before, loop, after), blocks, self.multiply_adds(x))
 
     def _last(self, named: Arrays) -> Array:
         """The last of all h, (1, B, W), from the final states."""

@@ -9,6 +9,7 @@ import pytest
 
 import enrnn_ref as er
 from enrnn_ref.backends import cpu
+from enrnn_ref.backends.base import Stages
 from enrnn_ref.backends.reference import ReferenceBackend
 from enrnn_ref.models import time_blocks
 from tests.strategies import flat
@@ -34,7 +35,7 @@ def stages(did):
 @pytest.mark.parametrize("items", [1, 2, 3, 5])
 def test_each_stage_takes_every_item_once_and_in_order(engine, items):
     did = []
-    engine.pipeline(*stages(did), range(items), cpu.PARALLEL_WORK)
+    engine.pipeline(Stages(*stages(did)), range(items), cpu.PARALLEL_WORK)
     for hops, name in enumerate(("before", "loop", "after")):
         assert [item for stage, item in did if stage == name] == [100 * hops + item for item in range(items)]
 
@@ -51,7 +52,7 @@ def threads_of(engine, items, multiply_adds):
         loop.add(threading.current_thread())
         return item
 
-    engine.pipeline(other, looping, other, range(items), multiply_adds)
+    engine.pipeline(Stages(other, looping, other), range(items), multiply_adds)
     return loop, others
 
 
@@ -93,7 +94,8 @@ def test_the_loop_over_one_item_waits_for_no_product_of_another():
             assert begun[2].wait(WAIT)
         return item
 
-    cpu.CpuBackend(2).pipeline(before, loop, lambda item: ended[item].set(), range(3), cpu.PARALLEL_WORK)
+    stages = Stages(before, loop, lambda item: ended[item].set())
+    cpu.CpuBackend(2).pipeline(stages, range(3), cpu.PARALLEL_WORK)
     assert all(event.is_set() for event in ended)
 
 
@@ -113,7 +115,7 @@ def test_an_error_is_raised_when_nothing_runs_any_more(failing):
         return work
 
     with pytest.raises(KeyError, match=failing):
-        cpu.CpuBackend(2).pipeline(stage("before"), stage("loop"), stage("after"), range(4), cpu.PARALLEL_WORK)
+        cpu.CpuBackend(2).pipeline(Stages(*map(stage, ("before", "loop", "after"))), range(4), cpu.PARALLEL_WORK)
     assert not running
 
 
