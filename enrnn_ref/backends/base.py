@@ -12,14 +12,14 @@ cell's other states, C its pointwise parameters (rows of ``theta``).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from enrnn_ref.arrays import FLOATS, Array
+from enrnn_ref.arrays import FLOATS, Array, Arrays
 from enrnn_ref.backends import entrywise, memory
 from enrnn_ref.backends.entrywise import Entrywise, Found
 from enrnn_ref.cells.base import Cell
@@ -178,6 +178,10 @@ class Backend(ABC):
     def copy(self, target: Array, source: Array) -> None:
         """target = source, which is of the same shape."""
         target[...] = source
+
+    def copies(self, named: Mapping[str, Array], dtype: npt.DTypeLike) -> Arrays:
+        """Contiguous copies in a dtype; of arrays of one dtype, themselves contiguous where that is not the host."""
+        return {name: np.array(array, dtype, order="C") for name, array in named.items()}
 
     def add(self, target: Array, term: Array) -> None:
         """target += term, which has the last axes of its shape, or all."""

@@ -143,7 +143,7 @@ class Model(ABC):
         home = Door.of(engine, next(iter(params.values())))
         longdouble = engine.longdouble and self.longdouble
         checked = array_dict("params", params, self.shapes, longdouble=longdouble, adopt=home.adopt)
-        return {key: array.copy() for key, array in checked.items()}, home
+        return home.copies(checked), home
 
     def _checked_input(
         self, engine: Backend, x: Array, state: Mapping[str, Array] | None, dtype: np.dtype[Any]

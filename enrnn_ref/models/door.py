@@ -44,5 +44,11 @@ class Door(NamedTuple):
     def take_all(self, named: Mapping[str, Array]) -> Arrays:
         return {name: self.take(array) for name, array in named.items()}
 
+    def copies(self, named: Mapping[str, Array]) -> Arrays:
+        """Copies on this side, of arrays of one dtype."""
+        if self.device:
+            return self.engine.copies(named, next(iter(named.values())).dtype)
+        return {name: array.copy() for name, array in named.items()}
+
     def give_all(self, named: Mapping[str, Array]) -> Arrays:
         return {name: self.give(array) for name, array in named.items()}

@@ -34,7 +34,7 @@ class Sums:
 
     def rounded(self, dtype: npt.DTypeLike) -> Arrays:
         """The sums, rounded once."""
-        return {name: total.astype(dtype) for name, total in self._sums.items()}
+        return self._engine.copies(self._sums, dtype)
 
 
 def time_blocks(length: int, batch: int, step_bytes: int) -> list[slice]:

@@ -70,8 +70,8 @@ class CoupledBlocks(Parametrization):
         """Each block of dL/dR goes to its own map; that of the constant zero block is dropped [CB-2]."""
         n = self.long_size
         grads = {
-            "skew": self.long._pullback(value.long, dmatrix[:n, :n].copy())["skew"],
-            "short": self.short._pullback(value.short, dmatrix[n:, n:].copy())["free"],
+            "skew": self.long._pullback(value.long, dmatrix[:n, :n])["skew"],
+            "short": self.short._pullback(value.short, dmatrix[n:, n:])["free"],
         }
         if self.coupled:
             grads["coupling"] = dmatrix[:n, n:].copy()

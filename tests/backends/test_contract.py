@@ -195,3 +195,22 @@ def test_joined_arrays_are_new(name, axis):
     backend.clear(copy)
     np.testing.assert_array_equal(backend.give(alone), host[(*[slice(None)] * axis, ends[0])])
     np.testing.assert_array_equal(backend.give(backend.joined([alone[0, 0]])), host[0, 0][: alone.shape[2]])
+
+
+@pytest.mark.parametrize("kinds", [(np.float64, np.float32), (np.float32, np.float32), (np.float32, np.float64)])
+@pytest.mark.parametrize("name", BACKENDS)
+def test_copies_are_new_and_of_the_wanted_dtype(name, kinds):
+    """Few and many, of every shape: more than go through one launch where arrays are on a device."""
+    rng, backend, (old, new) = np.random.default_rng(4), backends.get(name), kinds
+    shapes = [(), (0, 3), (7,), *((k, 2, 3) for k in range(1, 17))]
+    hosts = {str(k): rng.standard_normal(shape).astype(old) for k, shape in enumerate(shapes)}
+    theres = {key: backend.take(host.copy()) for key, host in hosts.items()}
+    for keys in (list(hosts), ["1"], []):
+        found = backend.copies({key: theres[key] for key in keys}, new)
+        assert list(found) == keys
+        for key, array in found.items():
+            assert array.dtype == new
+            np.testing.assert_array_equal(backend.give(array), hosts[key].astype(new), strict=True)
+            backend.clear(array)
+    for key, host in hosts.items():
+        np.testing.assert_array_equal(backend.give(theres[key]), host)

@@ -91,6 +91,8 @@ def test_a_backend_s_promises():
     contract.test_arrays_are_filled_and_added_to_where_the_backend_computes("cuda")
     for axis in range(3):
         contract.test_joined_arrays_are_new("cuda", axis)
+    for kinds in ((np.float64, np.float32), (np.float32, np.float32), (np.float32, np.float64)):
+        contract.test_copies_are_new_and_of_the_wanted_dtype("cuda", kinds)
     for direct in (True, False):
         contract.test_backward_modifies_nothing("cuda", direct)
 

@@ -10,12 +10,12 @@ from cuda.bindings import nvjitlink
 from numba.cuda import dispatcher
 
 from enrnn_ref.backends.base import settings_of
-from enrnn_ref.backends.cuda.algebra import add_diagonal, cut_skew, fill_skew
+from enrnn_ref.backends.cuda.algebra import add_diagonal, cut_skew, fill_skew, lay_blocks
 from enrnn_ref.backends.cuda.arithmetic import OPERATIONS, of_number, of_two
-from enrnn_ref.backends.cuda.arrays import entrywise, filling, reversing
+from enrnn_ref.backends.cuda.arrays import copying_all, entrywise, filling, reversing
 from enrnn_ref.backends.cuda.entrywise import applying
 from enrnn_ref.backends.cuda.inverse import exchange, invert_tile
-from enrnn_ref.backends.cuda.leader import deflate, orthonormalise, rank_two, take_apart
+from enrnn_ref.backends.cuda.leader import deflate, find_ranges, rank_two, take_apart
 from enrnn_ref.backends.cuda.losses import add_entropies, add_squares
 from enrnn_ref.backends.cuda.norm import add_scaled_squares, combine
 from enrnn_ref.backends.cuda.persistent import persistent_kernels
@@ -115,6 +115,7 @@ def shared_kernels(dtype):
         "fill an entry": (filling(0), (array(0), number, INTEGER)),
         "fill": (filling(3), (array(3), number, INTEGER)),
         "copy": (entrywise(3, 3, False), (view(3), three, INTEGER, INTEGER)),
+        "copies": (copying_all(3), [numba.types.UniTuple(array(1), 3)] * 2),
         "copy of many axes": (entrywise(5, 5, False), (array(5), view(5), INTEGER, INTEGER)),
         "add": (entrywise(3, 1, True), (three, array(1), INTEGER, INTEGER)),
         "add of a view": (entrywise(3, 3, True), (view(3), view(3), INTEGER, INTEGER)),
@@ -138,7 +139,9 @@ def shared_kernels(dtype):
         "transpose times a matrix": (product.over_columns, (three, view(3), view(3), array(1), INTEGER)),
         "fill_skew": (fill_skew, (array(2), array(1))),
         "cut_skew": (cut_skew, (array(1), array(2))),
-        "add_diagonal": (add_diagonal, (array(2), array(1))),
+        "add_diagonal": (add_diagonal, (array(2), array(2), array(1))),
+        "add_diagonal to a transpose": (add_diagonal, (array(2), columns(2), array(1))),
+        "lay_blocks": (lay_blocks, [array(2)] * 4),
     }
     for name in OPERATIONS:
         found |= {
@@ -152,7 +155,7 @@ def shared_kernels(dtype):
 
 def kernels_of_maps():
     """Those of the parametrizations, which compute in float64 whatever the dtype."""
-    (one, two), flat = (numba.types.Array(numba.float64, axes, "C") for axes in (1, 2)), numba.float64
+    (one, two, three), flat = (numba.types.Array(numba.float64, axes, "C") for axes in (1, 2, 3)), numba.float64
     entry = numba.types.Array(numba.float64, 0, "C")
     transposed = numba.types.Array(numba.float64, 2, "A")
     return {
@@ -160,11 +163,15 @@ def kernels_of_maps():
         "add_parts": (add_parts, (entry, one)),
         "invert_tile": (invert_tile, (two, two, INTEGER)),
         "exchange": (exchange, (two, two, two, INTEGER)),
-        "square": (square, (numba.types.Array(numba.float64, 3, "C"), two)),
-        "orthonormalise": (orthonormalise, (two,)),
-        "take_apart": (take_apart, (one, *[two] * 5, one)),
+        "square": (square, (three, two)),
+        "find_ranges": (find_ranges, (three, two, two, two)),
+        "take_apart": (take_apart, (one, two, three, one)),
         "deflate": (deflate, (two, two, one, two, one)),
         "rank_two": (rank_two, (two, two, *[flat] * 4)),
+        "copies in another dtype": (
+            copying_all(2),
+            [numba.types.UniTuple(numba.types.Array(kind, 1, "C"), 2) for kind in (numba.float32, flat)],
+        ),
         "conversion": (
             entrywise(2, 2, False),
             (numba.types.Array(numba.float32, 2, "C"), transposed, INTEGER, INTEGER),

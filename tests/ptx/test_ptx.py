@@ -53,7 +53,7 @@ BARRIERS = {
     "add_products": (10, 0),
     "square": (12, 1),  # a tile's factors staged, and read; a sum; the square complete
     "deflate": (10, 0),
-    "orthonormalise": (30, 0),  # of the first row, and of a loop of two rounds the products and the second row
+    "find_ranges": (30, 3),  # of one row, and of a loop of two rounds the products and the other; three products
     "take_apart": (120, 0),
     "invert_tile": (9, 0),  # once, and twice in each of four copies of a loop's body
     "exchange": (2, 0),

@@ -96,10 +96,10 @@ class DeviceAlgebra(Algebra):
 
     @device_errors()
     def plus_diagonal(self, matrix: Any, entries: Any) -> Any:
-        summed = matrix.copy()
-        if len(entries):
-            add_diagonal[grid_over(len(entries))](summed.data, entries.data)
-        return summed
+        summed = device_array(matrix.shape, matrix.dtype)
+        if matrix.size:
+            add_diagonal[grid_over(matrix.size)](summed, matrix.data, entries.data)
+        return DeviceArray(summed)
 
     @device_errors()
     def inner(self, a: Any, b: Any) -> Any:
@@ -115,16 +115,14 @@ class DeviceAlgebra(Algebra):
         sums.add_products[sums.BLOCKS, sums.THREADS](parts, *flat)
         return parts
 
+    @device_errors()
     def block_triangular(self, first: Any, beside: Any | None, last: Any) -> Any:
-        rows, n = len(first), len(first) + len(last)
-        whole = self.zeros((n, n), last.dtype)
-        corner, rest = slice(0, rows), slice(rows, n)
-        placed = (((corner, corner), first), ((corner, rest), beside), ((rest, rest), last))
-        with device_errors():
-            for place, block in placed:
-                if block is not None:
-                    arrays.copy(whole[place].data, block.data)
-        return whole
+        n = len(first) + len(last)
+        whole = device_array((n, n), last.dtype)
+        corner = device_array((0, 0), last.dtype) if beside is None else beside.data
+        if n:
+            lay_blocks[grid_over(n * n)](whole, first.data, corner, last.data)
+        return DeviceArray(whole)
 
     @device_errors()
     def certain_leader(self, matrix: Any) -> Eigenpair | None:
@@ -193,7 +191,25 @@ def cut_skew(vector: Any, matrix: Any) -> None:
 
 
 @kernel
-def add_diagonal(matrix: Any, entries: Any) -> None:
-    """M += diag(d)."""
-    for k in range(cuda.grid(1), entries.shape[0], cuda.gridsize(1)):
-        matrix[k, k] += entries[k]
+def add_diagonal(result: Any, matrix: Any, entries: Any) -> None:
+    """M + diag(d)."""
+    n = matrix.shape[0]
+    for number in range(cuda.grid(1), n * n, cuda.gridsize(1)):
+        i, j = number // n, number % n
+        result[i, j] = matrix[i, j] + entries[i] if i == j else matrix[i, j]
+
+
+@kernel
+def lay_blocks(whole: Any, first: Any, beside: Any, last: Any) -> None:
+    """[[first, beside], [0, last]]; zeros where ``beside`` has no rows."""
+    n, rows = whole.shape[0], first.shape[0]
+    for number in range(cuda.grid(1), n * n, cuda.gridsize(1)):
+        i, j = number // n, number % n
+        if i < rows and j < rows:
+            whole[i, j] = first[i, j]
+        elif i >= rows and j >= rows:
+            whole[i, j] = last[i - rows, j - rows]
+        elif i < rows and beside.shape[0] > 0:
+            whole[i, j] = beside[i, j - rows]
+        else:
+            whole[i, j] = 0

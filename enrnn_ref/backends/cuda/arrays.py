@@ -13,7 +13,8 @@ from enrnn_ref.arrays import Array
 from enrnn_ref.backends.cuda.arithmetic import Arithmetic
 from enrnn_ref.backends.cuda.entries import grid_over, place_of
 from enrnn_ref.backends.cuda.memory import device_array
-from enrnn_ref.backends.cuda.target import cuda, device_errors, interface_of, kernel, view_of
+from enrnn_ref.backends.cuda.target import cuda, device_errors, device_function, interface_of, kernel, view_of
+from enrnn_ref.backends.tuples import scattering
 from enrnn_ref.errors import PlacementError
 from enrnn_ref.linalg.algebra import Algebra
 
@@ -144,7 +145,7 @@ def _is_plain(key: object) -> bool:
 
 def to_device(array: Array) -> Any:
     """A copy of a NumPy array on the device, as Numba has it."""
-    contiguous = np.ascontiguousarray(array)
+    contiguous = np.asarray(array, order="C")
     # An axis of one entry may have any stride, 0 after np.newaxis: to NumPy contiguous, to Numba an array that is
     # broadcast, which it does not reshape. There and back makes the strides anew.
     there = device_array(contiguous.shape, contiguous.dtype)
@@ -187,6 +188,22 @@ def reverse(target: Any, source: Any) -> None:
     size = math.prod(source.shape)
     if size:
         reversing[grid_over(size)](target, source, size)
+
+
+TOGETHER = 16
+"""Arrays that one launch copies at most: what a kernel is handed has to fit into four kilobytes."""
+
+
+def copies(sources: list[DeviceArray], dtype: npt.DTypeLike) -> list[DeviceArray]:
+    """Copies of contiguous arrays in a dtype; arrays of one dtype share a launch."""
+    found = [DeviceArray(device_array(source.shape, dtype)) for source in sources]
+    for first in range(0, len(sources), TOGETHER):
+        part = slice(first, first + TOGETHER)
+        targets, given = (tuple(a.reshape(a.size).data for a in arrays[part]) for arrays in (found, sources))
+        largest = max(len(target) for target in targets)
+        if largest:
+            copying_all(len(targets))[grid_over(largest)](targets, given)
+    return found
 
 
 def _over_all(target: Any, source: Any, *, adding: bool) -> None:
@@ -236,3 +253,18 @@ def entrywise(axes: int, source_axes: int, adding: bool) -> Any:
             target[place(target.shape, k)] += source[origin(source.shape, k % period)]
 
     return summing if adding else copying
+
+
+@functools.cache
+def copying_all(count: int) -> Any:
+    """``work(targets, sources)``: tuples of so many arrays with one axis."""
+    copied = (
+        f"for k in range(first, targets[{i}].shape[0], step): targets[{i}][k] = sources[{i}][k]" for i in range(count)
+    )
+    copy_each = device_function(scattering("targets, sources, first, step", list(copied), {}))
+
+    @kernel
+    def work(targets: Any, sources: Any) -> None:
+        copy_each(targets, sources, cuda.grid(1), cuda.gridsize(1))
+
+    return work

@@ -8,7 +8,7 @@ change, such as where the gates stand, is brought once.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -104,6 +104,10 @@ class CudaBackend(Backend):
     @device_errors()
     def add(self, target: Any, term: Any) -> None:
         arrays.add(target.data, term.data)
+
+    @device_errors()
+    def copies(self, named: Mapping[str, Any], dtype: npt.DTypeLike) -> dict[str, Any]:
+        return dict(zip(named, arrays.copies(list(named.values()), dtype), strict=True))
 
     def joined(self, parts: Sequence[Any], axis: int = 0) -> Any:
         lengths = [part.shape[axis] for part in parts]

@@ -17,7 +17,7 @@ from enrnn_ref.backends.cuda import arrays, sums
 from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.entries import grid_over
 from enrnn_ref.backends.cuda.memory import device_array
-from enrnn_ref.backends.cuda.power import SMALLEST_EXPONENT, raised
+from enrnn_ref.backends.cuda.power import SMALLEST_EXPONENT, meeting_blocks, raised
 from enrnn_ref.backends.cuda.sums import sum_of_block, sum_of_parts
 from enrnn_ref.backends.cuda.target import SIMULATED, cuda, device_errors, device_function, kernel
 from enrnn_ref.linalg.deflation import Deflation, Leader, certified
@@ -57,23 +57,12 @@ def leading_pair(matrix: DeviceArray) -> Eigenpair | None:
     sums.add_products[sums.BLOCKS, sums.THREADS](first[0].data, flat, flat)
     arrays.copy(work[0].data, matrix.data)
     power = raised(work, first)
-    u, w = _range(power), _range(power.T)
-    take_apart[1, sums.THREADS](
-        head.data, vectors.data, u.data, w.data, (u @ matrix.T).data, (w @ matrix).data, first[0].data
-    )
-
+    ranges = DeviceArray(device_array((2, 4, n), np.float64))
+    find_ranges[meeting_blocks(), sums.THREADS](ranges.data, _generic(n).data, power.data, matrix.data)
+    take_apart[1, sums.THREADS](head.data, vectors.data, ranges.data, first[0].data)
     deflate[sums.BLOCKS, sums.THREADS](work[0].data, matrix.data, head.data, vectors.data, parts[0].data)
     raised(work, parts)
     return _read(report.copy_to_host(), n, vectors)
-
-
-def _range(power: DeviceArray) -> DeviceArray:
-    """Orthonormal rows (2, n) that span what a power makes of generic vectors."""
-    vectors = _generic(len(power))
-    for _ in range(APPLICATIONS):
-        vectors = vectors @ power.T
-    orthonormalise[1, sums.THREADS](vectors.data)
-    return vectors
 
 
 @functools.lru_cache(maxsize=8)
@@ -133,40 +122,73 @@ def _squared(value: Any) -> Any:
 
 
 @kernel
-def orthonormalise(rows: Any) -> None:
-    """Two rows (2, n) by Gram and Schmidt, the second time for the rounding of the first; for one block."""
-    zero, one, own, n = np.float64(0), np.float64(1), cuda.threadIdx.x, rows.shape[1]
-    total = zero
+def find_ranges(ranges: Any, generic: Any, power: Any, matrix: Any) -> None:
+    """Orthonormal pairs that span what P and Pᵀ make of generic vectors, and T applied to them [EN-18].
+
+    ``generic`` (2, n). On return the rows of ranges[0] (4, n) are u₁, u₂, w₁, w₂, and those of ranges[1] Tu₁, Tu₂,
+    Tᵀw₁, Tᵀw₂. All blocks run at once, and meet where one needs what another has written.
+    """
+    n, grid = power.shape[0], cuda.cg.this_grid()
+    for number in range(cuda.grid(1), 4 * n, cuda.gridsize(1)):
+        row, i = number // n, number % n
+        ranges[APPLICATIONS % 2, row, i] = generic[row % 2, i]
+    grid.sync()
+    for number in range(APPLICATIONS, 0, -1):
+        apply(ranges, number % 2, power)
+        grid.sync()
+    for pair in range(cuda.blockIdx.x, 2, cuda.gridDim.x):
+        orthonormalise(ranges, 2 * pair)
+    grid.sync()
+    apply(ranges, 0, matrix)
+
+
+@device_function
+def apply(ranges: Any, of: int, matrix: Any) -> None:
+    """Into the other four rows, M times the first two rows of ranges[of] and Mᵀ times the last two."""
+    n = matrix.shape[0]
+    for number in range(cuda.grid(1), 4 * n, cuda.gridsize(1)):
+        row, i, total = number // n, number % n, np.float64(0)
+        for k in range(n):
+            total += (matrix[i, k] if row < 2 else matrix[k, i]) * ranges[of, row, k]
+        ranges[1 - of, row, i] = total
+
+
+@device_function
+def orthonormalise(ranges: Any, first: int) -> None:
+    """Two rows of ranges[0] by Gram and Schmidt, the second time for the rounding of the first; by one block."""
+    zero, one, own, n = np.float64(0), np.float64(1), cuda.threadIdx.x, ranges.shape[2]
+    second, total = first + 1, zero
     for k in range(own, n, cuda.blockDim.x):
-        total += rows[0, k] * rows[0, k]
+        total += ranges[0, first, k] * ranges[0, first, k]
     total = sum_of_block(total)
     factor = one / math.sqrt(total) if total > zero else zero
     for k in range(own, n, cuda.blockDim.x):
-        rows[0, k] *= factor
+        ranges[0, first, k] *= factor
     for _ in range(2):
         shared = zero
         for k in range(own, n, cuda.blockDim.x):
-            shared += rows[0, k] * rows[1, k]
+            shared += ranges[0, first, k] * ranges[0, second, k]
         shared = sum_of_block(shared)
         total = zero
         for k in range(own, n, cuda.blockDim.x):
-            rows[1, k] -= shared * rows[0, k]
-            total += rows[1, k] * rows[1, k]
+            ranges[0, second, k] -= shared * ranges[0, first, k]
+            total += ranges[0, second, k] * ranges[0, second, k]
         total = sum_of_block(total)
         factor = one / math.sqrt(total) if total > zero else zero
         for k in range(own, n, cuda.blockDim.x):
-            rows[1, k] *= factor
+            ranges[0, second, k] *= factor
 
 
 @kernel
-def take_apart(head: Any, vectors: Any, u: Any, w: Any, tu: Any, tw: Any, squares: Any) -> None:
+def take_apart(head: Any, vectors: Any, ranges: Any, squares: Any) -> None:
     """U, V and Λ with VᵀU = I, and how well they fit [EN-18] [EN-19]; for one block.
 
-    All rows, (2, n): u, w orthonormal, tu = (TU)ᵀ, tw = WᵀT. A single real leader is tried first; where u₁, w₁ are no
+    ``ranges`` (2, 4, n): the rows of :func:`find_ranges`. A single real leader is tried first; where u₁, w₁ are no
     eigenvectors, both columns are taken. ``squares`` are those of T. ``vectors`` (4, n): U, then V. ``head``: 1 for two
     columns and 0 for one, ‖T‖, the residual, Λ row by row, (UᵀW)⁻¹ row by row.
     """
-    zero, own, n = np.float64(0), cuda.threadIdx.x, u.shape[1]
+    zero, own, n = np.float64(0), cuda.threadIdx.x, ranges.shape[2]
+    u, w, tu, tw = ranges[0, :2], ranges[0, 2:], ranges[1, :2], ranges[1, 2:]
     b00 = b01 = b10 = b11 = m00 = m01 = m10 = m11 = zero
     for k in range(own, n, cuda.blockDim.x):
         b00 += u[0, k] * w[0, k]

@@ -33,13 +33,14 @@ def raised(work: DeviceArray, parts: DeviceArray) -> DeviceArray:
 
     Row j of ``parts`` (k + 1, blocks) gets the squares of P_j, block by block; row 0 has those of T.
     """
-    square[_blocks(), sums.THREADS](work.data, parts.data)
+    square[meeting_blocks(), sums.THREADS](work.data, parts.data)
     return work[(len(parts) - 1) % 2]
 
 
 @functools.cache
-def _blocks() -> int:
-    """As many as write their sums, if all of them run at once; simulated ones cannot meet."""
+def meeting_blocks() -> int:
+    """Blocks of a launch in which they meet: as many as write their sums, if all of them run at once; simulated ones
+    cannot meet."""
     return 1 if SIMULATED else min(sums.BLOCKS, cuda.get_current_device().MULTIPROCESSOR_COUNT)
 
 

@@ -8,6 +8,9 @@ thread, without a GPU.
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
+import operator
 import os
 from collections.abc import Callable, Iterator
 from types import FunctionType, SimpleNamespace
@@ -166,14 +169,24 @@ def view_of(array: Any, first: int, shape: tuple[int, ...], strides: tuple[int, 
 
     Numba's own slices count every stretch of memory that is in one piece: for some columns of all rows, all rows.
     """
-    there = _interface(array)
-    there |= {"data": (there["data"][0] + first, False), "shape": shape, "strides": strides}
-    return _lent(there, array)
+    if SIMULATED:
+        there = _interface(array)
+        there |= {"data": (there["data"][0] + first, False), "shape": shape, "strides": strides}
+        return _lent(there, array)
+    return _array_class()(shape, strides, array.dtype, gpu_data=array.gpu_data.view(first))
 
 
 def lent_from(stretch: Any, shape: tuple[int, ...], dtype: np.dtype[Any], owner: object) -> Any:
-    """An array that begins where ``stretch`` does and keeps ``owner``."""
-    return _lent({**_interface(stretch), "shape": shape, "typestr": dtype.str, "strides": None}, owner)
+    """An array that takes all of ``stretch`` and keeps ``owner``, as does every view of it."""
+    if SIMULATED:
+        return _lent({**_interface(stretch), "shape": shape, "typestr": dtype.str, "strides": None}, owner)
+    from numba.cuda.cudadrv.driver import MemoryPointer  # noqa: PLC0415 (a simulator has none)
+
+    pointer: Any = MemoryPointer
+    there = stretch.gpu_data
+    memory = pointer(there.context, there.device_pointer, stretch.nbytes, owner=owner)
+    steps = tuple(itertools.accumulate(reversed(shape), operator.mul, initial=dtype.itemsize))
+    return _array_class()(shape, steps[-2::-1], dtype, gpu_data=memory)
 
 
 def array_of(value: Any) -> Any:
@@ -208,6 +221,24 @@ def _lent(interface: dict[str, Any], owner: Any) -> Any:
     if SIMULATED:
         return type(cuda.device_array(1))(np.asarray(SimpleNamespace(__array_interface__=interface, owner=owner)))
     return cuda.as_cuda_array(SimpleNamespace(__cuda_array_interface__=interface, owner=owner)).bind(0)
+
+
+@functools.cache
+def _array_class() -> Any:
+    """Numba's, whose type it does not work out anew for every array: a training step makes two hundred."""
+    from numba.cuda.cudadrv.devicearray import DeviceNDArray  # noqa: PLC0415 (a simulator has none)
+
+    types: dict[Any, Any] = {}
+
+    class Typed(DeviceNDArray):
+        @property
+        def _numba_type_(self) -> Any:
+            form = self.dtype, self.ndim, *self.flags.values(), 0 in self.strides, self.size == 0
+            if form not in types:
+                types[form] = super()._numba_type_
+            return types[form]
+
+    return Typed
 
 
 def number_type(dtype: Any) -> Any:
