@@ -66,7 +66,7 @@ class Optimizer(ABC):
     ) -> tuple[Arrays, Arrays]:
         """Parameters and state after one update; the arrays passed in are left as they are.
 
-        From a device one number comes to the host, which says whether all results are finite.
+        From a device one number of every parameter comes to the host, which says whether its results are finite.
 
         Parameters
         ----------

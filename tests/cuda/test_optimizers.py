@@ -151,6 +151,24 @@ def test_the_first_parameter_that_leaves_the_range_is_named():
         SGD(10.0).step(there(params), there(grads), {})
 
 
+def test_more_parameters_than_one_launch_is_handed():
+    """Of all sizes, none among them; neighbours that share a rule are taken together, the others not."""
+    rng = np.random.default_rng(5)
+    params = {f"p{k}": rng.standard_normal((k % 5, 1 + k % 3)) for k in range(23)}
+    grads = {key: rng.standard_normal(array.shape) for key, array in params.items()}
+    optimizer = Groups({"p3": RMSprop(1e-2), "p20": SGD(0.1)}, Adam(1e-2))
+    state = optimizer.init(params)
+    expected, _ = optimizer.step(params, grads, state)
+    found, _ = optimizer.step(there(params), there(grads), there(state))
+    assert list(found) == list(expected)
+    for key, array in expected.items():
+        np.testing.assert_allclose(found[key].copy_to_host(), array, rtol=20 * EPS, strict=True)
+    for key in ("p8", "p22"):  # the first of a launch is p9, the last of all p22
+        broken = {**grads, key: np.full_like(grads[key], 1e308)}
+        with pytest.raises(er.errors.NotFiniteError, match=f"the update of '{key}'"):
+            optimizer.step(there(params), there(broken), there(state))
+
+
 MIXED = {
     "grads": lambda p, g, s: (there(p), {**there(g), "bias": g["bias"]}, there(s)),
     "state": lambda p, g, s: (there(p), there(g), {**there(s), "bias.mean": s["bias.mean"]}),
@@ -208,8 +226,8 @@ def test_entries_that_do_not_follow_each_other_are_taken_too():
 
 
 @pytest.mark.parametrize("clipped", [False, True])
-def test_a_number_for_the_norm_and_one_for_the_step_cross(clipped, monkeypatch):
-    """Whether an entry is broken is one number for all parameters, and fetched only by who asks for it."""
+def test_numbers_for_the_norm_and_one_for_each_parameter_cross(clipped, monkeypatch):
+    """Whether entries are broken is noted once for a parameter, and fetched only by who asks for it."""
     optimizer, params, grads = (
         Groups({"skew": Adam(1e-3)}, RMSprop(1e-3)),
         there(problem()),
@@ -227,7 +245,7 @@ def test_a_number_for_the_norm_and_one_for_the_step_cross(clipped, monkeypatch):
     assert (norm > 1e-3) is True
     assert fetched == [2]  # a scale, and the sum of squares in it
     optimizer.step(params, grads, state)
-    assert fetched == [2, 1]
+    assert fetched == [2, len(params)]
 
 
 def test_a_full_array():

@@ -139,8 +139,8 @@ def shared_kernels(dtype):
         "transpose times a matrix": (product.over_columns, (three, view(3), view(3), array(1), INTEGER)),
         "fill_skew": (fill_skew, (array(2), array(1))),
         "cut_skew": (cut_skew, (array(1), array(2))),
-        "add_diagonal": (add_diagonal, (array(2), array(2), array(1))),
-        "add_diagonal to a transpose": (add_diagonal, (array(2), columns(2), array(1))),
+        "add_diagonal": (add_diagonal, (array(2), number, array(2), array(1))),
+        "add_diagonal to a transpose": (add_diagonal, (array(2), number, columns(2), array(1))),
         "lay_blocks": (lay_blocks, [array(2)] * 4),
     }
     for name in OPERATIONS:
@@ -180,16 +180,16 @@ def kernels_of_maps():
 
 
 def entrywise_kernel(function, arrays, results, settings, dtype):
-    """(kernel, types of its arguments) for a function of so many entries and settings."""
+    """(kernel, types of its arguments) for two arrays' worth of a function of so many entries and settings."""
     number = numba.from_dtype(np.dtype(dtype))
 
     def several(kind, count):
         return numba.types.UniTuple(kind, count)
 
     flat = numba.types.Array(number, 1, "C")
-    note = numba.types.Array(numba.int32, 1, "C")
-    signature = (several(flat, results), several(flat, arrays), several(number, settings), note, INTEGER, INTEGER)
-    return applying(function, arrays, results), signature
+    notes = numba.types.Array(numba.int32, 1, "C")
+    of_all = (several(several(flat, count), 2) for count in (results, arrays))
+    return applying(function, 2, arrays, results), (*of_all, several(number, settings), notes, INTEGER)
 
 
 def rule_kernel(rule, dtype):

@@ -94,12 +94,8 @@ class DeviceAlgebra(Algebra):
                 return x
         return None
 
-    @device_errors()
     def plus_diagonal(self, matrix: Any, entries: Any) -> Any:
-        summed = device_array(matrix.shape, matrix.dtype)
-        if matrix.size:
-            add_diagonal[grid_over(matrix.size)](summed, matrix.data, entries.data)
-        return DeviceArray(summed)
+        return _plus_diagonal(1, matrix, entries)
 
     @device_errors()
     def inner(self, a: Any, b: Any) -> Any:
@@ -137,7 +133,7 @@ class ShiftedInverse:
 
     def cayley(self) -> Any:
         """2X − I [SC-6]."""
-        return DEVICE.plus_diagonal(self._inverse * 2, DEVICE.constant(-np.ones(len(self._inverse))))
+        return _plus_diagonal(2, self._inverse, DEVICE.constant(-np.ones(len(self._inverse))))
 
     def solve(self, right_side: Any, *, transposed: bool = False) -> Any:
         return (self._inverse.T if transposed else self._inverse) @ right_side
@@ -157,6 +153,15 @@ class ShiftedOnHost:
 
 
 DEVICE = DeviceAlgebra()
+
+
+@device_errors()
+def _plus_diagonal(factor: float, matrix: Any, entries: Any) -> Any:
+    """factor M + diag(d)."""
+    summed = device_array(matrix.shape, matrix.dtype)
+    if matrix.size:
+        add_diagonal[grid_over(matrix.size)](summed, matrix.dtype.type(factor), matrix.data, entries.data)
+    return DeviceArray(summed)
 
 
 @functools.lru_cache(maxsize=32)
@@ -191,12 +196,13 @@ def cut_skew(vector: Any, matrix: Any) -> None:
 
 
 @kernel
-def add_diagonal(result: Any, matrix: Any, entries: Any) -> None:
-    """M + diag(d)."""
+def add_diagonal(result: Any, factor: Any, matrix: Any, entries: Any) -> None:
+    """factor M + diag(d)."""
     n = matrix.shape[0]
     for number in range(cuda.grid(1), n * n, cuda.gridsize(1)):
         i, j = number // n, number % n
-        result[i, j] = matrix[i, j] + entries[i] if i == j else matrix[i, j]
+        entry = factor * matrix[i, j]
+        result[i, j] = entry + entries[i] if i == j else entry
 
 
 @kernel

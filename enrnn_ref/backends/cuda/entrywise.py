@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,50 +19,71 @@ from enrnn_ref.backends.cuda.units import on_device
 from enrnn_ref.backends.entrywise import Entrywise, Found
 from enrnn_ref.backends.tuples import gathering, scattering
 
+TOGETHER = 64
+"""Arrays that one launch is handed at most: what a kernel is handed has to fit into four kilobytes."""
+
 
 def over_all(tasks: Sequence[Entrywise]) -> Found:
-    """The results of all tasks; whether they are finite is noted on the device, and fetched when it is asked for."""
+    """The results of all tasks; which are finite is noted on the device, and fetched when it is asked for."""
     found: list[Any] = []
-    first_broken = DeviceArray(arrays.zeros((1,), np.int32))
-    for number, (function, given, settings, results) in enumerate(tasks, 1):
-        like: Any = given[0]
-        new = tuple(DeviceArray(device_array(like.shape, like.dtype)) for _ in range(results))
-        if like.size:
-            with np.errstate(over="ignore"):
-                numbers = tuple(like.dtype.type(value) for value in settings)
-            work = applying(function, len(given), results)
-            work[grid_over(like.size)](_flat(new), _flat(given), numbers, first_broken.data, number, like.size)
-        found.append(new)
+    broken = DeviceArray(arrays.zeros((len(tasks),), np.int32))
+    for alike in _alike(tasks):
+        function, given, settings, results = tasks[alike.start]
+        first: Any = given[0]
+        with np.errstate(over="ignore"):
+            numbers = tuple(first.dtype.type(value) for value in settings)
+        there: list[Any] = [task.arrays for task in tasks[alike]]
+        new = [tuple(DeviceArray(device_array(a[0].shape, first.dtype)) for _ in range(results)) for a in there]
+        largest = max(a[0].size for a in there)
+        if largest:
+            work = applying(function, len(there), len(given), results)
+            work[grid_over(largest)](_flat(new), _flat(there), numbers, broken.data, alike.start)
+        found += new
 
-    def broken() -> int | None:
-        number = int(first_broken.copy_to_host()[0])
-        return number - 1 if number else None
+    def first_broken() -> int | None:
+        return next(iter(np.flatnonzero(broken.copy_to_host()).tolist()), None)
 
-    return Found(found, broken)
+    return Found(found, first_broken)
 
 
-def _flat(there: Sequence[Any]) -> tuple[Any, ...]:
+def _alike(tasks: Sequence[Entrywise]) -> Iterator[slice]:
+    """Neighbours that do the same with arrays of one dtype, so many as may share a launch."""
+    kinds = [(task.function, task.settings, task.arrays[0].dtype) for task in tasks]
+    for _, numbers in itertools.groupby(range(len(tasks)), kinds.__getitem__):
+        first, *others = numbers
+        end = first + 1 + len(others)
+        at_once = max(1, TOGETHER // (len(tasks[first].arrays) + tasks[first].results))
+        for start in range(first, end, at_once):
+            yield slice(start, min(start + at_once, end))
+
+
+def _flat(there: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
     """Arrays as kernels take them, with one axis."""
-    return tuple(array.reshape(array.size).data for array in there)
+    return tuple(tuple(array.reshape(array.size).data for array in each) for each in there)
 
 
 @functools.cache
-def applying(function: Callable[..., Any], arguments: int, results: int) -> Any:
-    """``work(results, arrays, settings, broken, number, size)``: tuples of arrays, and of numbers.
+def applying(function: Callable[..., Any], tasks: int, arguments: int, results: int) -> Any:
+    """``work(results, arrays, settings, broken, first)``: for each of some tasks a tuple of arrays; a tuple of numbers.
 
-    Where a result is NaN or infinite and ``broken`` is 0, the ``number`` of the task goes there: of several threads all
-    write the same, and kernels run one after the other.
+    Where a result of the k-th of them is NaN or infinite, ``broken[first + k]`` becomes 1; whoever writes, writes that.
     """
     entry = on_device(function)
     gather = device_function(gathering("arrays, k", [f"arrays[{i}][k]" for i in range(arguments)]))
     statements = [f"results[{i}][k] = values[{i}]" for i in range(results)]
     check = " and ".join(f"isfinite(values[{i}])" for i in range(results))
-    statements.append(f"if not ({check}) and broken[0] == 0: broken[0] = number")
+    statements.append(f"if not ({check}): broken[number] = 1")
     scatter = device_function(scattering("results, k, values, broken, number", statements, {"isfinite": math.isfinite}))
+    over_each = [
+        f"for k in range(own, arrays[{t}][0].shape[0], step):"
+        f" scatter(results[{t}], k, entry(gather(arrays[{t}], k), settings), broken, first + {t})"
+        for t in range(tasks)
+    ]
+    names = {"scatter": scatter, "entry": entry, "gather": gather}
+    apply = device_function(scattering("results, arrays, settings, broken, first, own, step", over_each, names))
 
     @kernel
-    def work(results: Any, arrays: Any, settings: Any, broken: Any, number: int, size: int) -> None:
-        for k in range(cuda.grid(1), size, cuda.gridsize(1)):
-            scatter(results, k, entry(gather(arrays, k), settings), broken, number)
+    def work(results: Any, arrays: Any, settings: Any, broken: Any, first: int) -> None:
+        apply(results, arrays, settings, broken, first, cuda.grid(1), cuda.gridsize(1))
 
     return work
