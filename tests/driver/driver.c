@@ -44,7 +44,7 @@ enum {
 
 /* ------------------------------------------------------------------------------------------- what a test may change */
 
-int devices = 1;
+int devices = 1, capability = 9; /* compute capability 9.0 */
 static char failing[64];
 static long failing_after;
 static CUresult failing_code;
@@ -149,7 +149,7 @@ CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice
     CALLED;
     if (device >= devices) return violation(CUDA_ERROR_INVALID_DEVICE, "device %d", device);
     switch (attribute) {
-        case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *value = 9; break;
+        case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR: *value = capability; break;
         case CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR: *value = 0; break;
         case CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT: *value = MULTIPROCESSORS; break;
         case CU_DEVICE_ATTRIBUTE_MAX_THREADS_PER_BLOCK: *value = THREADS; break;

@@ -42,9 +42,10 @@ class Driver:
         """From now on none fails."""
         self.fail("", 0)
 
-    def have(self, devices):
-        """So many of them are found from now on."""
+    def have(self, devices=1, capability=9):
+        """So many devices are found from now on, of this (major) compute capability."""
         ctypes.c_int.in_dll(self._c, "devices").value = devices
+        ctypes.c_int.in_dll(self._c, "capability").value = capability
 
     def forget(self):
         """What was told so far."""

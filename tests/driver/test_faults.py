@@ -16,6 +16,7 @@ REFUSALS = {
     "no device": ("DRIVER.have(0)", "no GPU"),
     "no memory": ("DRIVER.fail('cuDevicePrimaryCtxRetain', 2)", "CUDA_ERROR_OUT_OF_MEMORY"),
     "in use": ("DRIVER.fail('cuDevicePrimaryCtxRetain', 46)", "46"),
+    "too old": ("DRIVER.have(capability=5)", "compute capability 5.0 is not supported"),
     "not started": ("DRIVER.fail('cuInit', 100)", "100"),
 }
 ASK = """

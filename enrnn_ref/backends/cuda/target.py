@@ -82,9 +82,14 @@ def _obstacle() -> object:
         if len(cuda.gpus) == 0:
             return "the driver knows of no GPU"
         cuda.current_context()
-    except START_ERRORS as error:  # full, or another process's alone
+        cuda.compile_ptx_for_current_device(_nothing, ())
+    except (*START_ERRORS, *COMPILER_ERRORS) as error:  # full, another process's alone, or too old for the compiler
         return error
     return None
+
+
+def _nothing() -> None:
+    """A kernel to compile."""
 
 
 DRIVER_ERRORS: tuple[type[Exception], ...] = (CudaAPIError,)
@@ -97,6 +102,9 @@ with contextlib.suppress(ImportError):  # numba-cuda launches by NVIDIA's own li
 
 START_ERRORS: tuple[type[Exception], ...] = (*DRIVER_ERRORS, CudaSupportError)
 """What a target raises where the driver lets nobody in."""
+
+COMPILER_ERRORS: tuple[type[Exception], ...] = (ImportError, RuntimeError)
+"""What a target raises where a part of the toolkit is missing, or does not know the GPU."""
 
 _ADVICE = {
     "CUDA_ERROR_OUT_OF_MEMORY": "expected a device with memory for the pass. Fewer sequences at a time, "
