@@ -53,6 +53,7 @@ try:
     from enrnn_ref.backends.cuda.rule import RUNGS, Plan, forced, loop_of, plan
     from enrnn_ref.backends.cuda.target import SIMULATED, TARGET, cuda, kernel
     from enrnn_ref.backends.cuda.units import units_of
+    from enrnn_ref.bench.device_step import DeviceStep, launches_of
 except BackendUnavailable as missing:
     print(missing, file=sys.stderr)
     sys.exit(2)
@@ -61,7 +62,8 @@ FORMAT, VERSION = "enrnn_ref gpu bench", 1
 RESULTS = Path(__file__).parent / "results"
 BUDGET = 270.0  # seconds: what has not begun by then is left out, and named
 REPEATS, QUICK = 9, 3
-AHEAD = 1_000_000  # nanoseconds that the device waits while a launch and its two events are queued
+AHEAD = 1_000_000  # nanoseconds that the device waits while a launch and its two events are queued, or
+LAUNCHES_AHEAD = 5  # so many launches: the host takes less than 200 µs for one
 PACKAGES = ("enrnn-ref", "numpy", "numba", "numba-cuda", "torch", "jax", "jaxlib")
 
 
@@ -124,6 +126,8 @@ BARS = (
     Bar("PyTorch eager / ours", ("ENRNN adding", "ENRNN copying"), "eager", "ours", 10.0, True),
     Bar("JAX jit + scan / ours", ("ENRNN adding", "ENRNN copying"), "jax", "ours", 3.0, True),
     Bar("ours / products alone by cuBLAS, float32", ("ENRNN wide",), "ours", "cublas", 2.5, False),
+    # A tenth of a step spent waiting for the host.
+    Bar("training step / its launches alone", ("ENRNN adding", "ENRNN copying"), "step", "queued", 1.11, False),
     *(
         Bar(
             f"torch.nn.{kind} by cuDNN / ours",
@@ -141,6 +145,8 @@ LABELS = {
     "ours": "ours, arrays on the device",
     "resident": "ours, model calls on arrays of the device",
     "whole": "ours, model calls from host to host",
+    "step": "ours, a training step",
+    "queued": "its launches alone",
     "eager": "ENRNN, PyTorch eager, R given",
     "jax": "ENRNN, JAX jit + scan, R given",
     "cublas": "products alone, cuBLAS",
@@ -156,6 +162,9 @@ NOTES = f"""\
   arrays on the device and its gradient pulled back, between two events: what the device waits for the host counts. Bars
   are judged without it; what they would be with it stands beside them.
 - "Model calls from host to host": the same calls with arrays of the host. R is made there, and everything crosses.
+- "A training step": forward, loss, backward and optimiser of an ENRNN with its last state read out, arrays on the
+  device, between two events. "Its launches alone": the very same, queued again while the device waits for them. The
+  quotient tells what the device waits for the host: 1.11 is a tenth of the step.
 - Loops and products of the ladder are launched behind {1e-6 * AHEAD:g} ms of waiting, so that what the host needs for a
   launch does not count; for rung "steps", which is thousands of launches, it does.
 - dR, dU and bias gradients are sums over slices of time. Room for these sums is made, and zeros are sent to the device,
@@ -169,14 +178,14 @@ class Call(NamedTuple):
     """What is timed, and what happens before the clock starts.
 
     ``event`` makes a mark for the device's queue; without one the host's clock counts, and ``run`` must wait for its
-    results. ``ahead``: the device is kept waiting until all is queued.
+    results. ``ahead``: how many times :data:`AHEAD` the device is kept waiting, until all is queued.
     """
 
     run: Callable[[], object]
     before: Callable[[], object] = lambda: None
     setting: Setting = nullcontext
     event: Callable[[], Any] | None = None
-    ahead: bool = False
+    ahead: int = 0
 
     def seconds(self) -> float:
         with self.setting():
@@ -186,7 +195,7 @@ class Call(NamedTuple):
                 start = time.perf_counter()
                 self.run()
                 return time.perf_counter() - start
-            if self.ahead:
+            for _ in range(self.ahead):
                 _wait[1, 1]()
             first, last = self.event(), self.event()
             first.record()
@@ -356,14 +365,29 @@ def calls(case: Case, work: Workload) -> Iterator[tuple[str, Callable[[], Call]]
         yield f"forward {rung}", partial(_loop, ours, rung, backwards=False)
         yield f"backward {rung}", partial(_loop, ours, rung, backwards=True)
     for name in PRODUCTS:
-        yield name, partial(Call, ours.products[name], event=cuda.event, ahead=True)
+        yield name, partial(Call, ours.products[name], event=cuda.event, ahead=1)
+    if case.kind == "ENRNN":
+        step = DeviceStep(case.size)
+        yield "step", lambda: Call(step.run, event=cuda.event)
+        yield "queued", lambda: _queued(step)
     yield "resident", partial(_resident, case, work)
     yield "whole", partial(_whole, case, work)
 
 
 def _loop(ours: OnDevice, rung: str, *, backwards: bool) -> Call:
     run, before = (ours.backward, ours.reset) if backwards else (ours.forward, ours.restore)
-    return Call(partial(run, ours.shape(rung, backwards=backwards)), before, event=cuda.event, ahead=True)
+    return Call(partial(run, ours.shape(rung, backwards=backwards)), before, event=cuda.event, ahead=1)
+
+
+def _queued(step: DeviceStep) -> Call:
+    step.run()  # compiles
+    launches = launches_of(step.run)
+
+    def again() -> None:
+        for launch in launches:
+            launch()
+
+    return Call(again, event=cuda.event, ahead=1 + len(launches) // LAUNCHES_AHEAD)
 
 
 class GatedOnGpu(Gated):

@@ -118,7 +118,8 @@ def test_bars_are_for_cases_that_are_run_and_times_that_are_taken():
     assert len(cases) == len(gpu.CASES)
     for bar in gpu.BARS:
         for name in bar.cases:
-            assert {bar.above, bar.below} <= {"ours", "", *cases[name].peers}
+            steps = ("step", "queued") if cases[name].kind == "ENRNN" else ()
+            assert {bar.above, bar.below} <= {"ours", "", *cases[name].peers, *steps}
     assert {name for case in gpu.CASES for name in case.peers} == gpu.PEERS.keys()
     assert gpu.PEERS.keys() < gpu.LABELS.keys()
 
@@ -212,7 +213,7 @@ def test_a_run_on_the_simulator(tmp_path):
     assert (tiny["case"], tiny["size"]["steps"], tiny["failed"]) == ("ENRNN tiny", 3, {})
     assert "torch" in tiny["left_out"]["eager"]
     taken = {f"{way} {rung}" for way in ("forward", "backward") for rung in ("steps", "shared", "registers")}
-    assert {"ours", "resident", "whole", *gpu.PRODUCTS, *taken} <= tiny["times"].keys()
+    assert {"ours", "resident", "whole", "step", "queued", *gpu.PRODUCTS, *taken} <= tiny["times"].keys()
     assert all(len(timing["samples"]) == 2 and timing["fastest"] > 0 for timing in tiny["times"].values())
     assert tiny["chosen"]["forward"]["plan"].startswith(tiny["chosen"]["forward"]["rung"])
     assert {bar["met"] for bar in found["bars"]} == {None}

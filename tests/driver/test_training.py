@@ -1,10 +1,15 @@
 """Training goes through on every task that has steps on the device, with every optimiser, and goes on from a file."""
 
+import functools
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from enrnn_ref import ENRNN, backends
+from enrnn_ref.bench import Size
+from enrnn_ref.bench.device_step import DeviceStep, launches_of
 from enrnn_ref.cli.app import app
 from enrnn_ref.optimizers import Adam, Groups, RMSprop
 from enrnn_ref.training import RunDirectory, build
@@ -46,3 +51,54 @@ def test_every_optimiser(name, driver):
         assert state.step == step
         assert driver.launches
     experiment.evaluate(state)
+
+
+def kernels_of(step, driver):
+    step()  # what is brought or made once
+    driver.forget()
+    step()
+    return [launch.kernel for launch in driver.launches]
+
+
+def test_a_longer_sequence_takes_no_more_launches(driver):
+    model, engine = ENRNN(3, 8, 6, 2, readout="last", on_degenerate="proceed"), backends.get("cuda")
+    params = {key: engine.take(array) for key, array in model.init(0, np.float32).items()}
+
+    def step(times):
+        x = engine.take(np.ones((times, 5, 3), np.float32))
+        run = model.forward(params, x, backend="cuda")
+        return model.backward(run, engine.take(np.ones(run.y.shape, np.float32)))
+
+    short, long = (kernels_of(functools.partial(step, times), driver) for times in (4, 40))
+    assert short == long
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam torch"])
+def test_more_parameters_take_no_more_launches(name, driver):
+    """As long as all of them fit into one."""
+    rule, engine = RULES[name], backends.get("cuda")
+
+    def launches(count):
+        params = {str(k): engine.take(np.ones((k, 3), np.float32)) for k in range(1, count + 1)}
+        return kernels_of(functools.partial(rule.step, params, params, rule.init(params)), driver)
+
+    assert 0 < len(launches(2)) == len(launches(9))
+
+
+def test_the_launches_of_a_step_can_be_repeated_by_themselves(driver):
+    """As the benchmark does: the same kernels in the same shapes and order, and nothing is asked of the host."""
+    step = DeviceStep(Size("small", 8, 6, 5, 4))
+    step.run()
+    driver.forget()
+    again = launches_of(step.run)
+    first = driver.launches
+    driver.forget()
+    for launch in again:
+        launch()
+    assert driver.launches == first
+    assert len(first) > 0
+    assert driver.calls("cuMemcpyDtoH") == driver.calls("cuMemcpyHtoD") == 0
+    driver.forget()
+    step.run()
+    assert driver.launches == first  # what records is gone
+    assert len(again) == len(first)
