@@ -196,7 +196,7 @@ class Call(NamedTuple):
                 self.run()
                 return time.perf_counter() - start
             for _ in range(self.ahead):
-                _wait[1, 1]()
+                _wait[1, 1](AHEAD)
             first, last = self.event(), self.event()
             first.record()
             self.run()
@@ -207,8 +207,8 @@ class Call(NamedTuple):
 
 
 @kernel
-def _wait() -> None:
-    cuda.nanosleep(AHEAD)
+def _wait(nanoseconds: int) -> None:
+    cuda.nanosleep(nanoseconds)
 
 
 class OnDevice:

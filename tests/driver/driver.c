@@ -8,7 +8,7 @@
  *     of a GPU of compute capability 9.0 with 132 multiprocessors;
  *     (that blocks which meet are resident at once is left to cuda.core, which asks for the occupancy told here);
  *   - an array that a kernel is given lies in live memory, with all that its shape and strides reach;
- *   - streams, libraries and kernels are known and live.
+ *   - streams, events, libraries and kernels are known and live.
  *
  * What does not hold is a violation: a line in told(), and the error that a driver would return.
  *
@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 enum {
     VERSION = 13000,
@@ -311,9 +312,18 @@ CUresult cuMemcpyDtoH(void *target, CUdeviceptr source, size_t bytes) {
     return CUDA_SUCCESS;
 }
 
-/* --------------------------------------------------------------------------------------------------------- streams */
+CUresult cuMemcpyDtoD(CUdeviceptr target, CUdeviceptr source, size_t bytes) {
+    CALLED_IN_CONTEXT;
+    TRY(there(__func__, source, bytes));
+    TRY(there(__func__, target, bytes));
+    memmove((void *)target, (void *)source, bytes);
+    return CUDA_SUCCESS;
+}
 
-enum { STREAM = 0x53545231, LIBRARY = 0x4c494231, KERNEL = 0x4b524e31 }; /* handles begin with these while they live */
+/* ---------------------------------------------------------------------------------------------- streams and events */
+
+enum { STREAM = 0x53545231, LIBRARY = 0x4c494231, KERNEL = 0x4b524e31, EVENT = 0x45564e31 }; /* handles begin with these
+                                                                                                 while they live */
 
 static struct CUstream_st {
     int kind;
@@ -343,6 +353,64 @@ CUresult cuStreamDestroy(CUstream stream) {
 CUresult cuStreamSynchronize(CUstream stream) {
     CALLED_IN_CONTEXT;
     return known(__func__, stream);
+}
+
+CUresult cuCtxSynchronize(void) {
+    CALLED_IN_CONTEXT;
+    return CUDA_SUCCESS;
+}
+
+static struct CUevent_st {
+    int kind;
+    bool recorded;
+    struct timespec at; /* of the record: nothing that is queued takes any time */
+} events[1024];
+
+static CUresult marked(const char *function, CUevent event, bool recorded) {
+    bool own = events <= event && event < events + 1024 && event->kind == EVENT;
+    if (own && (event->recorded || !recorded)) return CUDA_SUCCESS;
+    return violation(CUDA_ERROR_INVALID_HANDLE, "%s: event %p is not %s", function, (void *)event,
+                     own ? "recorded" : "known");
+}
+
+CUresult cuEventCreate(CUevent *event, unsigned flags) {
+    CALLED_IN_CONTEXT;
+    for (int i = 0; i < 1024; i++)
+        if (!events[i].kind) {
+            events[i] = (struct CUevent_st){.kind = EVENT};
+            *event = &events[i];
+            return CUDA_SUCCESS;
+        }
+    return violation(CUDA_ERROR_OUT_OF_MEMORY, "%s with flags %u: no more", __func__, flags);
+}
+
+CUresult cuEventDestroy(CUevent event) {
+    TRY(marked(__func__, event, false));
+    event->kind = 0;
+    return CUDA_SUCCESS;
+}
+
+CUresult cuEventRecord(CUevent event, CUstream stream) {
+    CALLED_IN_CONTEXT;
+    TRY(marked(__func__, event, false));
+    TRY(known(__func__, stream));
+    event->recorded = true;
+    clock_gettime(CLOCK_MONOTONIC, &event->at);
+    return CUDA_SUCCESS;
+}
+
+CUresult cuEventSynchronize(CUevent event) {
+    CALLED_IN_CONTEXT;
+    return marked(__func__, event, true);
+}
+
+CUresult cuEventElapsedTime(float *milliseconds, CUevent first, CUevent last) {
+    CALLED_IN_CONTEXT;
+    TRY(marked(__func__, first, true));
+    TRY(marked(__func__, last, true));
+    *milliseconds = 1e3f * (float)(last->at.tv_sec - first->at.tv_sec) +
+                    1e-6f * (float)(last->at.tv_nsec - first->at.tv_nsec);
+    return CUDA_SUCCESS;
 }
 
 CUresult cuStreamGetCtx(CUstream stream, CUcontext *context) {
@@ -553,12 +621,14 @@ CUresult cuGetProcAddress(const char *name, void **found, int version, cuuint64_
         void *function;
     } entries[] = {
         ENTRY(cuCtxGetCurrent), ENTRY(cuCtxGetDevice), ENTRY(cuCtxPopCurrent), ENTRY(cuCtxPushCurrent),
-        ENTRY(cuCtxSetCurrent), ENTRY(cuDeviceGet), ENTRY(cuDeviceGetAttribute), ENTRY(cuDeviceGetCount),
+        ENTRY(cuCtxSetCurrent), ENTRY(cuCtxSynchronize), ENTRY(cuEventCreate), ENTRY(cuEventDestroy),
+        ENTRY(cuEventElapsedTime), ENTRY(cuEventRecord), ENTRY(cuEventSynchronize), ENTRY(cuDeviceGet), ENTRY(cuDeviceGetAttribute), ENTRY(cuDeviceGetCount),
         ENTRY(cuDeviceGetName), ENTRY(cuDeviceGetUuid), ENTRY(cuDevicePrimaryCtxRelease),
         ENTRY(cuDevicePrimaryCtxRetain), ENTRY(cuDriverGetVersion), ENTRY(cuGetErrorName), ENTRY(cuGetErrorString),
         ENTRY(cuGetProcAddress), ENTRY(cuInit), ENTRY(cuKernelGetAttribute), ENTRY(cuLaunchKernelEx),
         ENTRY(cuLibraryGetKernel), ENTRY(cuLibraryLoadData), ENTRY(cuLibraryUnload), ENTRY(cuMemAlloc),
-        ENTRY(cuMemFree), ENTRY(cuMemGetInfo), ENTRY(cuMemcpyDtoH), ENTRY(cuMemcpyHtoD),
+        ENTRY(cuMemFree), ENTRY(cuMemGetInfo), ENTRY(cuMemcpyDtoD), ENTRY(cuMemcpyDtoH),
+        ENTRY(cuMemcpyHtoD),
         ENTRY(cuOccupancyMaxActiveBlocksPerMultiprocessor), ENTRY(cuStreamCreate), ENTRY(cuStreamDestroy),
         ENTRY(cuStreamGetCtx), ENTRY(cuStreamSynchronize),
     };
