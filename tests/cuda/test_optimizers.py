@@ -156,7 +156,7 @@ def test_more_parameters_than_one_launch_is_handed():
     rng = np.random.default_rng(5)
     params = {f"p{k}": rng.standard_normal((k % 5, 1 + k % 3)) for k in range(23)}
     grads = {key: rng.standard_normal(array.shape) for key, array in params.items()}
-    optimizer = Groups({"p3": RMSprop(1e-2), "p20": SGD(0.1)}, Adam(1e-2))
+    optimizer = Groups({"p3": Adam(0.3), "p20": SGD(0.1)}, Adam(1e-2))  # p3 has the function of p2 with other numbers
     state = optimizer.init(params)
     expected, _ = optimizer.step(params, grads, state)
     found, _ = optimizer.step(there(params), there(grads), there(state))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import enrnn_ref as er
-from enrnn_ref.backends.cuda.arrays import DeviceArray
+from enrnn_ref.backends.cuda.arrays import DeviceArray, to_device
 from enrnn_ref.backends.cuda.target import cuda
 from enrnn_ref.losses import mean_squared_error, softmax_cross_entropy
 from tests.cuda.test_placement import Foreign, all_foreign, foreign
@@ -35,6 +35,36 @@ def test_what_comes_from_the_device_goes_back_to_it(name, driver):
     assert driver.calls("cuMemcpyDtoH") == 0
     for key, array in {**point.params, "x": point.x}.items():
         assert (grads.x if key == "x" else grads.params[key]).copy_to_host().shape == array.shape
+
+
+KEYS = [
+    (slice(1, 4),),
+    (2,),
+    (slice(None), slice(1, 2)),
+    (slice(1, 3), 2),
+    (Ellipsis, slice(2, 4)),
+    (3, 1, slice(1, 3)),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_a_view_lies_where_numpy_s_does(key, dtype):
+    """A view of a view, too: where it begins, its strides, how many axes the compiler is told of, and in what order."""
+    host = np.arange(5 * 3 * 7, dtype=dtype).reshape(5, 3, 7)
+    whole = DeviceArray(to_device(host))
+    first, expected = whole[key], host[key]
+    for found, wanted in ((first, expected), (first[..., 1:2], expected[..., 1:2])):
+        ours, theirs = found.__cuda_array_interface__, wanted.__array_interface__
+        begin = ours["data"][0] - whole.__cuda_array_interface__["data"][0]
+        assert begin == theirs["data"][0] - host.__array_interface__["data"][0]
+        assert found.shape == wanted.shape
+        assert found.data.strides == wanted.strides
+        told = found.data._numba_type_
+        assert (told.ndim, told.layout == "C") == (wanted.ndim, wanted.flags.c_contiguous)
+        if wanted.flags.c_contiguous:
+            np.testing.assert_array_equal(found.copy_to_host(), wanted, strict=True)
+            np.testing.assert_array_equal(found.reshape(wanted.size).copy_to_host(), wanted.ravel())
 
 
 def test_a_stream_that_an_array_names_is_waited_for(driver):
