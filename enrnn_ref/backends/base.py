@@ -180,7 +180,7 @@ class Backend(ABC):
         target[...] = source
 
     def copies(self, named: Mapping[str, Array], dtype: npt.DTypeLike) -> Arrays:
-        """Contiguous copies in a dtype; of arrays of one dtype, themselves contiguous where that is not the host."""
+        """Contiguous copies in a dtype. The given arrays are of one dtype and, on a device, contiguous."""
         return {name: np.array(array, dtype, order="C") for name, array in named.items()}
 
     def add(self, target: Array, term: Array) -> None:

@@ -156,14 +156,14 @@ def test_more_parameters_than_one_launch_is_handed():
     rng = np.random.default_rng(5)
     params = {f"p{k}": rng.standard_normal((k % 5, 1 + k % 3)) for k in range(23)}
     grads = {key: rng.standard_normal(array.shape) for key, array in params.items()}
-    optimizer = Groups({"p3": Adam(0.3), "p20": SGD(0.1)}, Adam(1e-2))  # p3 has the function of p2 with other numbers
+    optimizer = Groups({"p3": Adam(0.3), "p21": SGD(0.1)}, Adam(1e-2))  # p3 has the function of p2 with other numbers
     state = optimizer.init(params)
     expected, _ = optimizer.step(params, grads, state)
     found, _ = optimizer.step(there(params), there(grads), there(state))
     assert list(found) == list(expected)
     for key, array in expected.items():
         np.testing.assert_allclose(found[key].copy_to_host(), array, rtol=20 * EPS, strict=True)
-    for key in ("p8", "p22"):  # the first of a launch is p9, the last of all p22
+    for key in ("p12", "p13", "p22"):  # the last of a launch, the first of the next, the last of all
         broken = {**grads, key: np.full_like(grads[key], 1e308)}
         with pytest.raises(er.errors.NotFiniteError, match=f"the update of '{key}'"):
             optimizer.step(there(params), there(broken), there(state))

@@ -4,7 +4,7 @@
  * driver is checked as a driver would, or more strictly:
  *
  *   - a context is current; addresses lie in live memory with all their bytes (no address is given out twice);
- *   - grid, block, registers (as the compiled kernel has them), static and dynamic shared memory are within the limits
+ *   - grid, block, parameters, registers (as the compiled kernel has them), static and dynamic shared memory are within the limits
  *     of a GPU of compute capability 9.0 with 132 multiprocessors;
  *     (that blocks which meet are resident at once is left to cuda.core, which asks for the occupancy told here);
  *   - an array that a kernel is given lies in live memory, with all that its shape and strides reach;
@@ -41,6 +41,7 @@ enum {
     RESERVED = 1024,             /* of shared memory, in every block */
     BLOCKS_OF_MULTIPROCESSOR = 32,
     THREADS = 1024,
+    PARAMETERS = 4096, /* bytes that every toolkit and GPU takes */
 };
 
 /* ------------------------------------------------------------------------------------------- what a test may change */
@@ -233,7 +234,7 @@ static Allocation *allocations;
 static size_t count, used;
 
 static bool on_device(uintptr_t address) {
-    return room <= address && address < room + ROOM;
+    return room && room <= address && address < room + ROOM;
 }
 
 static Allocation *allocation_of(uintptr_t address) {
@@ -363,6 +364,7 @@ CUresult cuCtxSynchronize(void) {
 static struct CUevent_st {
     int kind;
     bool recorded;
+    bool waited;        /* for which the host has: until then it has not come, as if the device were behind */
     struct timespec at; /* of the record: nothing that is queued takes any time */
 } events[1024];
 
@@ -395,13 +397,22 @@ CUresult cuEventRecord(CUevent event, CUstream stream) {
     TRY(marked(__func__, event, false));
     TRY(known(__func__, stream));
     event->recorded = true;
+    event->waited = false;
     clock_gettime(CLOCK_MONOTONIC, &event->at);
     return CUDA_SUCCESS;
 }
 
 CUresult cuEventSynchronize(CUevent event) {
     CALLED_IN_CONTEXT;
-    return marked(__func__, event, true);
+    TRY(marked(__func__, event, true));
+    event->waited = true;
+    return CUDA_SUCCESS;
+}
+
+CUresult cuEventQuery(CUevent event) {
+    CALLED_IN_CONTEXT;
+    TRY(marked(__func__, event, true));
+    return event->waited ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
 }
 
 CUresult cuEventElapsedTime(float *milliseconds, CUevent first, CUevent last) {
@@ -608,6 +619,9 @@ CUresult cuLaunchKernelEx(const CUlaunchConfig *c, CUfunction function, void **p
     if (!resident(kernel, threads, c->sharedMemBytes))
         return violation(CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, "%s: %d registers of %d threads", name, kernel->registers,
                          (int)threads);
+    int bytes = 0;
+    for (int i = 0; i < kernel->parameters; i++) bytes += kernel->sizes[i];
+    if (bytes > PARAMETERS) return violation(CUDA_ERROR_INVALID_VALUE, "%s: %d bytes of parameters", name, bytes);
     return take(kernel, parameters);
 }
 
@@ -622,7 +636,7 @@ CUresult cuGetProcAddress(const char *name, void **found, int version, cuuint64_
     } entries[] = {
         ENTRY(cuCtxGetCurrent), ENTRY(cuCtxGetDevice), ENTRY(cuCtxPopCurrent), ENTRY(cuCtxPushCurrent),
         ENTRY(cuCtxSetCurrent), ENTRY(cuCtxSynchronize), ENTRY(cuEventCreate), ENTRY(cuEventDestroy),
-        ENTRY(cuEventElapsedTime), ENTRY(cuEventRecord), ENTRY(cuEventSynchronize), ENTRY(cuDeviceGet), ENTRY(cuDeviceGetAttribute), ENTRY(cuDeviceGetCount),
+        ENTRY(cuEventElapsedTime), ENTRY(cuEventQuery), ENTRY(cuEventRecord), ENTRY(cuEventSynchronize), ENTRY(cuDeviceGet), ENTRY(cuDeviceGetAttribute), ENTRY(cuDeviceGetCount),
         ENTRY(cuDeviceGetName), ENTRY(cuDeviceGetUuid), ENTRY(cuDevicePrimaryCtxRelease),
         ENTRY(cuDevicePrimaryCtxRetain), ENTRY(cuDriverGetVersion), ENTRY(cuGetErrorName), ENTRY(cuGetErrorString),
         ENTRY(cuGetProcAddress), ENTRY(cuInit), ENTRY(cuKernelGetAttribute), ENTRY(cuLaunchKernelEx),

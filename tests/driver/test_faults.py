@@ -17,6 +17,8 @@ REFUSALS = {
     "no memory": ("DRIVER.fail('cuDevicePrimaryCtxRetain', 2)", "CUDA_ERROR_OUT_OF_MEMORY"),
     "in use": ("DRIVER.fail('cuDevicePrimaryCtxRetain', 46)", "46"),
     "too old": ("DRIVER.have(capability=5)", "compute capability 5.0 is not supported"),
+    "no kernel": ("DRIVER.fail('cuLibraryLoadData', 209)", "209"),
+    "not run": ("DRIVER.fail('cuCtxSynchronize', 719)", "LAUNCH_FAILED"),
     "not started": ("DRIVER.fail('cuInit', 100)", "100"),
 }
 ASK = """

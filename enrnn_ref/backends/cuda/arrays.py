@@ -195,7 +195,7 @@ TOGETHER = 16
 
 
 def copies(sources: list[DeviceArray], dtype: npt.DTypeLike) -> list[DeviceArray]:
-    """Copies of contiguous arrays in a dtype; arrays of one dtype share a launch."""
+    """Copies of contiguous arrays, which are of one dtype, in another or the same; so many as may share a launch do."""
     found = [DeviceArray(device_array(source.shape, dtype)) for source in sources]
     for first in range(0, len(sources), TOGETHER):
         part = slice(first, first + TOGETHER)

@@ -24,7 +24,7 @@ TOGETHER = 64
 
 
 def over_all(tasks: Sequence[Entrywise]) -> Found:
-    """The results of all tasks; which are finite is noted on the device, and fetched when it is asked for."""
+    """The results of all tasks; which hold NaN or infinity is noted on the device, and fetched when asked for."""
     found: list[Any] = []
     broken = DeviceArray(arrays.zeros((len(tasks),), np.int32))
     for alike in _alike(tasks):

@@ -1,8 +1,8 @@
 """Which CUDA target compiles the kernels. No other module of this package imports one.
 
-``numba.cuda`` is numba-cuda where that is installed (extra ``cuda``), and else the target that Numba still brings.
-With ``NUMBA_ENABLE_CUDASIM=1`` in the environment either is a simulator, which runs kernels as Python, thread by
-thread, without a GPU.
+``numba.cuda`` is numba-cuda where that is installed (extra ``cuda``), and else the target that Numba still brings,
+which knows no bound of a kernel's threads and is refused. With ``NUMBA_ENABLE_CUDASIM=1`` in the environment either of
+them is a simulator, which runs kernels as Python, thread by thread, without a GPU.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ _config.CUDA_LOW_OCCUPANCY_WARNINGS = 0
 try:
     from numba import cuda as _cuda
     from numba.cuda.cudadrv.driver import CudaAPIError
-    from numba.cuda.cudadrv.error import CudaSupportError
 except ImportError as error:
     raise BackendUnavailable(
         f"backend 'cuda' cannot run here: the CUDA target of Numba {numba.__version__} does not load with NumPy "
@@ -76,20 +75,23 @@ def require_device() -> None:
 
 def _obstacle() -> object:
     """What stands in the way of kernels, if anything does: a GPU may be there and yet let nobody in."""
+    if TARGET != "numba-cuda":
+        return "numba-cuda is not installed, and the target that Numba brings lacks what the kernels need"
     if not cuda.is_available():
         return cuda.cuda_error() or "no CUDA toolkit was found"
     try:
         if len(cuda.gpus) == 0:
             return "the driver knows of no GPU"
-        cuda.current_context()
-        cuda.compile_ptx_for_current_device(_nothing, ())
-    except (*START_ERRORS, *COMPILER_ERRORS) as error:  # full, another process's alone, or too old for the compiler
+        cuda.jit(_meet)[1, 1](0)
+        cuda.synchronize()
+    except Exception as error:  # memory is full, the GPU another's, or a part of the toolkit missing: of many classes
         return error
     return None
 
 
-def _nothing() -> None:
-    """A kernel to compile."""
+def _meet(_: int) -> None:
+    """A kernel for which every part of the toolkit is needed."""
+    cuda.cg.this_grid().sync()
 
 
 DRIVER_ERRORS: tuple[type[Exception], ...] = (CudaAPIError,)
@@ -99,12 +101,6 @@ with contextlib.suppress(ImportError):  # numba-cuda launches by NVIDIA's own li
     from cuda.core._utils.cuda_utils import CUDAError
 
     DRIVER_ERRORS += (CUDAError,)
-
-START_ERRORS: tuple[type[Exception], ...] = (*DRIVER_ERRORS, CudaSupportError)
-"""What a target raises where the driver lets nobody in."""
-
-COMPILER_ERRORS: tuple[type[Exception], ...] = (ImportError, RuntimeError)
-"""What a target raises where a part of the toolkit is missing, or does not know the GPU."""
 
 _ADVICE = {
     "CUDA_ERROR_OUT_OF_MEMORY": "expected a device with memory for the pass. Fewer sequences at a time, "
