@@ -19,7 +19,7 @@ RULES = ("always", "never", "switch")
 EIGENPAIRS = ("auto", "dense", "tracked")
 
 TRACKED_FROM = 128
-"""From this size on "auto" tracks, in half of the dense method's time or less; at 64 the dense method is the faster."""
+"""From this size on "auto" tracks, in half of the dense method's time or less (benchmarks/results/README.md)."""
 
 
 @dataclass(frozen=True, eq=False)
