@@ -169,8 +169,8 @@ NOTES = f"""\
   the step. What is queued again takes no memory twice, as a step does, and may take a little longer for it.
 - Loops and products of the ladder are launched behind {1e-6 * AHEAD:g} ms of waiting, so that what the host needs for a
   launch does not count; for rung "steps", which is thousands of launches, it does.
-- dR, dU and bias gradients are sums over slices of time. Room for these sums is made, and zeros are sent to the device,
-  anew each time; both count, here and in the pass.
+- dR, dU and bias gradients are sums over slices of time. Room for these sums is made anew each time, which counts, here
+  and in the pass.
 - All calls of a case take turns, after two rounds that do not count. What takes more than {SLOW:g} s takes part in
   {FEW} rounds only.
 """
@@ -385,7 +385,8 @@ def calls(case: Case, work: Workload) -> Iterator[tuple[str, Callable[[], Call]]
 
 def _loop(ours: OnDevice, rung: str, *, backwards: bool) -> Call:
     run, before = (ours.backward, ours.reset) if backwards else (ours.forward, ours.restore)
-    return Call(partial(run, ours.shape(rung, backwards=backwards)), before, event=cuda.event, ahead=1)
+    ahead = 0 if rung == "steps" else 1  # thousands of launches cannot be queued ahead
+    return Call(partial(run, ours.shape(rung, backwards=backwards)), before, event=cuda.event, ahead=ahead)
 
 
 def _queued(step: DeviceStep) -> Call:

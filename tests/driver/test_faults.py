@@ -29,6 +29,7 @@ try:
     backends.get("cuda")
 except errors.BackendUnavailable as error:
     print(error)
+    print(type(error.__cause__).__name__)
 """
 
 
@@ -72,3 +73,5 @@ def test_a_device_that_is_refused_is_told_before_anything_runs(name):
     found = subprocess.run(asked, capture_output=True, text=True, cwd=ROOT, check=True)
     assert found.stdout.startswith("backend 'cuda' cannot run here: ")
     assert reason in found.stdout
+    cause = found.stdout.splitlines()[-1]
+    assert (cause == "NoneType") == (name in ("no device", "not started")), cause

@@ -70,7 +70,7 @@ def require_device() -> None:
     raise BackendUnavailable(
         f"backend 'cuda' cannot run here: {reason} (target {TARGET!r}); expected an NVIDIA GPU with its driver, and "
         "'enrnn-ref[cuda]' to be installed. 'cpu' (compiled) and 'reference' (readable NumPy) run everywhere."
-    )
+    ) from (obstacle if isinstance(obstacle, Exception) else None)
 
 
 def _obstacle() -> object:
