@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,21 @@ from enrnn_ref.arrays import Array, Arrays
 from enrnn_ref.linalg.eigenpair import Eigenpair
 from enrnn_ref.linalg.shifted import Shifted, ShiftedLu
 from enrnn_ref.linalg.skew import skew_matrix, skew_vector
+
+
+class ClaimedLeader(NamedTuple):
+    """A leading eigenpair that a device has found, before the host knows whether it leads.
+
+    Attributes
+    ----------
+    modulus
+        ρ, a number that matrices are divided by, and to which one is added.
+    proved : function
+        The eigenpair, or None where it is not proved to lead; waits until that is known.
+    """
+
+    modulus: Any
+    proved: Callable[[], Eigenpair | None]
 
 
 class Algebra(ABC):
@@ -67,7 +82,7 @@ class Algebra(ABC):
 
     @abstractmethod
     def shifted(self, skew: Array) -> Shifted:
-        """I + A, prepared to solve with; NotFiniteError where it is singular in float64."""
+        """I + A, prepared to solve with; NotFiniteError, now or when settled, where it is singular in float64."""
 
     @abstractmethod
     def plus_diagonal(self, matrix: Array, entries: Array) -> Array:
@@ -82,8 +97,8 @@ class Algebra(ABC):
         """[[first, beside], [0, last]], of any one dtype; None stands for zeros."""
 
     @abstractmethod
-    def certain_leader(self, matrix: Array) -> Eigenpair | None:
-        """The leading eigenpair, where it is found and proved to lead without the host's methods; else None."""
+    def claimed_leader(self, matrix: Array) -> ClaimedLeader | None:
+        """The leading eigenpair, found without the host's methods; None where these are the only ones."""
 
 
 class HostAlgebra(Algebra):
@@ -128,7 +143,7 @@ class HostAlgebra(Algebra):
             whole[:rows, rows:] = beside
         return whole
 
-    def certain_leader(self, matrix: Array) -> Eigenpair | None:
+    def claimed_leader(self, matrix: Array) -> ClaimedLeader | None:
         return None
 
 

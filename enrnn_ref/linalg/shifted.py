@@ -20,6 +20,9 @@ class Shifted(Protocol):
     def solve(self, right_side: Array, *, transposed: bool = False) -> Array:
         """(I + A)⁻¹ B, or (I + A)⁻ᵀ B."""
 
+    def settled(self) -> Shifted:
+        """Itself, or what is as good as it should be where a device, asked only now, has found that it is not."""
+
 
 class ShiftedLu:
     """One LU factorisation of I + A, A (n, n) float64, n ≥ 0.
@@ -43,6 +46,9 @@ class ShiftedLu:
         solution: Array
         solution, _ = scipy.linalg.lapack.dgetrs(*self._lu, right_side, trans=int(transposed))
         return solution
+
+    def settled(self) -> Shifted:
+        return self
 
 
 def _factorised(matrix: Array) -> tuple[Array, Array]:

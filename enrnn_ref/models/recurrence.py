@@ -272,19 +272,26 @@ class Recurrence(Model):
         require_keep(keep, checkpoint_every)
         own, home = self._given_params(engine, params)
         door, x, given = self._checked_input(engine, x, state, own["input"].dtype)
-        value = self.parametrization.evaluate(self._raw(own), buffers)
+        value = self.parametrization.begin(self._raw(own), buffers)
         time, batch, _ = x.shape
-        weights = home.take_all(self._without_raw(own))
+        weights, there = home.take_all(self._without_raw(own)), door.take(x)
         start = self._start(engine, weights, batch) if given is None else door.take_all(given)
-        at = Point(weights, self._sweep.step(engine, weights, home.take(value.matrix)), door.take(x), start)
         shares, held = engine.shares(batch, self._sweep.multiply_adds(x)), keep and checkpoint_every is None
         on_tape = held and self.readout == "all" and self.output_size is None and len(shares) == 1
         apart = None if on_tape else self._readout.room(engine, time, batch, x.dtype)
 
-        def work(engine: Backend, sequences: slice) -> Pass:
-            return self._sweep.forward(engine, at, sequences, apart, keep, checkpoint_every)
+        def run(value: Value) -> tuple[Point, list[Pass]]:
+            at = Point(weights, self._sweep.step(engine, weights, home.take(value.matrix)), there, start)
 
-        passes = engine.each(work, shares)
+            def work(engine: Backend, sequences: slice) -> Pass:
+                return self._sweep.forward(engine, at, sequences, apart, keep, checkpoint_every)
+
+            return at, engine.each(work, shares)
+
+        at, passes = run(value)
+        begun, value = value, self.parametrization.settled(value)  # a device has the pass to do meanwhile
+        if value.matrix is not begun.matrix:
+            at, passes = run(value)
         y = door.show(passes[0].states[1:]) if apart is None else door.give(apart)
         final = joined_states(engine, [part.final for part in passes])
         learned = self.initial_state and given is None

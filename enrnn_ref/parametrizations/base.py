@@ -64,7 +64,8 @@ class Parametrization(ABC):
     The last value is kept, and returned again while neither the free arrays nor the buffers change a bit: inference
     over many batches and a difference with respect to x, a state or the readout do not pay for R each time.
 
-    The public methods check what they are given and hand it on; a subclass writes the ones with an underscore.
+    The public methods check what they are given and hand it on; a subclass writes the ones with an underscore, and
+    ``_settled`` only if its ``_evaluate`` returns what a device has yet to prove.
 
     The free arrays may lie elsewhere, all of them, in arrays that have an algebra of their own (linalg/algebra.py),
     such as those of the backend ``"cuda"``. Matrix and gradients then lie there too; buffers stay with the host. Such
@@ -107,6 +108,11 @@ class Parametrization(ABC):
         DegenerateEigenvalueError
             The matrix does not exist.
         """
+        return self.settled(self.begin(raw, buffers))
+
+    def begin(self, raw: Mapping[str, Array], buffers: Mapping[str, Array] | None = None) -> Value:
+        """As ``evaluate``, and for arrays of the host the same. On a device the matrix may rest on what is not proved
+        yet: whoever begins may queue what it is needed for, and must then ask ``settled``."""
         on, checked = self._free_arrays(raw)
         known = self._buffers(buffers)
         if on.adopt is not None:
@@ -118,6 +124,11 @@ class Parametrization(ABC):
             on.seal(value.matrix)
             self._last = last = (content, value)
         return last[1]
+
+    def settled(self, value: Value) -> Value:
+        """A value that ``begin`` returned, when it is proved; or what takes its place, with another matrix, where that
+        fails. Waits until this is known; errors are those of ``evaluate``."""
+        return value if isinstance(value, Fetched) else self._settled(value)
 
     def _evaluate_fetched(self, on: Algebra, raw: Arrays, buffers: Arrays) -> Fetched:
         origin = self.evaluate(on.fetch_all(raw), buffers)
@@ -230,6 +241,9 @@ class Parametrization(ABC):
 
     @abstractmethod
     def _violation(self, value: Any) -> float: ...
+
+    def _settled(self, value: Any) -> Any:
+        return value
 
     def _after_update(self, raw: Arrays, buffers: Arrays) -> tuple[Arrays, Arrays]:
         return raw, buffers

@@ -62,9 +62,22 @@ class CoupledBlocks(Parametrization):
     def _evaluate(self, raw: Arrays, buffers: Arrays) -> BlockValue:
         long = self.long._evaluate({"skew": raw["skew"]}, {})
         short = self.short._evaluate({"free": raw["short"]}, buffers)
-        on = algebra_of(short.matrix)
-        matrix = on.block_triangular(long.matrix, raw.get("coupling"), short.matrix)  # [CB-1]
+        return self._joined(long, short, raw.get("coupling"))
+
+    def _joined(self, long: Value, short: Value, coupling: Array | None) -> BlockValue:
+        matrix = algebra_of(short.matrix).block_triangular(long.matrix, coupling, short.matrix)  # [CB-1]
+        return self._of_blocks(matrix, long, short)
+
+    def _of_blocks(self, matrix: Array, long: Value, short: Value) -> BlockValue:
         return BlockValue(self, matrix, short.buffers, short.degeneracy, short.eigenpair, long=long, short=short)
+
+    def _settled(self, value: BlockValue) -> BlockValue:
+        n, long, short = self.long_size, self.long._settled(value.long), self.short._settled(value.short)
+        if long is value.long and short is value.short:
+            return value
+        if long.matrix is value.long.matrix and short.matrix is value.short.matrix:
+            return self._of_blocks(value.matrix, long, short)
+        return self._joined(long, short, value.matrix[:n, n:] if self.coupled else None)
 
     def _pullback(self, value: BlockValue, dmatrix: Array) -> Arrays:
         """Each block of dL/dR goes to its own map; that of the constant zero block is dropped [CB-2]."""

@@ -10,7 +10,7 @@ import scipy
 
 from enrnn_ref.arrays import Array, Arrays, choice, float_array, integer, number
 from enrnn_ref.initializers import cayley_rotations
-from enrnn_ref.linalg.algebra import algebra_of
+from enrnn_ref.linalg.algebra import ClaimedLeader, algebra_of
 from enrnn_ref.linalg.eigenpair import POLICIES, Eigenpair, eigenpair_of, tracked_eigenpair_of
 from enrnn_ref.linalg.tracking import columns
 from enrnn_ref.parametrizations.base import Parametrization, Value
@@ -24,10 +24,13 @@ TRACKED_FROM = 128
 
 @dataclass(frozen=True, eq=False)
 class NormalizedValue(Value):
-    """Keeps the divisor ρ + ε and T/ρ in float64; both None where W = T."""
+    """Keeps the divisor ρ + ε and T/ρ in float64; both None where W = T. While a device only claims to know the leader,
+    also the claim and T."""
 
-    divisor: float | None = None
+    divisor: Any = None
     unit: Array | None = None
+    claim: ClaimedLeader | None = None
+    free: Any = None
 
 
 class EigenvalueNormalized(Parametrization):
@@ -108,31 +111,52 @@ class EigenvalueNormalized(Parametrization):
         if self.normalize == "never" or free.size == 0:
             return NormalizedValue(self, free.copy(), buffers)
         wide = free.astype(np.float64)
-        pair, buffers = self._leader(wide, buffers)
+        claim = None if self.eigenpair == "dense" else algebra_of(wide).claimed_leader(wide)
+        undecided = self.normalize == "switch" and not buffers["switched"]
+        if claim is None or undecided:
+            return self._at(free, wide, *self._leader(wide, buffers, claim))
+        return replace(self._divided(free, wide, claim.modulus, buffers), claim=claim, free=free)
+
+    def _settled(self, value: NormalizedValue) -> NormalizedValue:
+        if value.claim is None:
+            return value
+        wide = value.free.astype(np.float64)
+        pair, buffers = self._leader(wide, value.buffers, value.claim)
+        if pair.fell_back:
+            return self._at(value.free, wide, pair, buffers)
+        return replace(value, eigenpair=pair, divisor=pair.modulus + self.eps, claim=None, free=None)
+
+    def _at(self, free: Array, wide: Array, pair: Eigenpair, buffers: Arrays) -> NormalizedValue:
+        """W where the leader is known."""
         if self.normalize == "switch":
             switched = bool(buffers["switched"]) or pair.modulus > 1.0
             buffers = buffers | {"switched": np.array(switched)}
             if not switched:
                 return NormalizedValue(self, free.copy(), buffers, eigenpair=pair)
-        divisor = pair.modulus + self.eps
         if self.eps == 0.0 and pair.degeneracy is not None and pair.degeneracy.kind == "zero":
             if self.on_degenerate == "raise":
                 raise pair.degeneracy.error()
             return NormalizedValue(self, free.copy(), buffers, pair.degeneracy, pair)  # [EN-12]: nothing to divide by
+        return self._divided(free, wide, pair.modulus, buffers, pair)
+
+    def _divided(
+        self, free: Array, wide: Array, modulus: Any, buffers: Arrays, pair: Eigenpair | None = None
+    ) -> NormalizedValue:
+        divisor = modulus + self.eps
         matrix = (wide / divisor).astype(free.dtype)  # [EN-5]
         # A modulus that counts as constant has no radial part to take apart; it may be too small to divide by.
-        unit = algebra_of(wide).zeros(self.shape, np.float64) if pair.constant else wide / pair.modulus
-        return NormalizedValue(self, matrix, buffers, pair.degeneracy, pair, divisor, unit)
+        constant = pair is not None and pair.constant
+        unit = algebra_of(wide).zeros(self.shape, np.float64) if constant else wide / modulus
+        return NormalizedValue(self, matrix, buffers, None if pair is None else pair.degeneracy, pair, divisor, unit)
 
-    def _leader(self, free: Array, buffers: Arrays) -> tuple[Eigenpair, Arrays]:
-        """The leading eigenpair, and the buffers with what the next step may start from."""
-        on = algebra_of(free)
-        elsewhere = on.adopt is not None
-        tried = elsewhere and self.eigenpair != "dense"
-        certain = on.certain_leader(free) if tried else None
+    def _leader(self, free: Array, buffers: Arrays, claim: ClaimedLeader | None) -> tuple[Eigenpair, Arrays]:
+        """The leading eigenpair, as claimed where that is proved, and the buffers with what the next step may start
+        from."""
+        certain = None if claim is None else claim.proved()
         if certain is not None:
             return certain, buffers
-        if elsewhere:  # nobody has looked at it yet
+        on, tried = algebra_of(free), claim is not None
+        if on.adopt is not None:  # nobody has looked at it yet
             free = float_array("raw['free']", on.fetch(free))
         if not self._tracked:
             pair = eigenpair_of(free)
@@ -177,7 +201,7 @@ class EigenvalueNormalized(Parametrization):
         radius = float(np.abs(np.linalg.eigvals(value.matrix.astype(np.float64))).max())
         if value.divisor is None or value.eigenpair is None:
             return max(0.0, radius - 1.0)
-        return abs(radius - value.eigenpair.modulus / value.divisor)
+        return abs(radius - float(value.eigenpair.modulus / value.divisor))
 
     def _modulus_gradient(self, value: NormalizedValue) -> Array:
         assert value.eigenpair is not None

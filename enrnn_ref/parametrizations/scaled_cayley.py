@@ -10,7 +10,8 @@ import numpy as np
 from enrnn_ref.arrays import Array, Arrays, integer
 from enrnn_ref.errors import OptionError
 from enrnn_ref.initializers import cayley_rotations
-from enrnn_ref.linalg.algebra import algebra_of
+from enrnn_ref.linalg.algebra import Algebra, algebra_of
+from enrnn_ref.linalg.shifted import Shifted
 from enrnn_ref.linalg.skew import skew_vector
 from enrnn_ref.parametrizations.base import Parametrization, Value
 
@@ -56,9 +57,17 @@ class ScaledCayley(Parametrization):
     def _evaluate(self, raw: Arrays, buffers: Arrays) -> CayleyValue:
         skew = raw["skew"]
         on = algebra_of(skew)
-        shifted = on.shifted(on.skew_matrix(skew.astype(np.float64), self.shape[0]))
+        return self._solved(on.shifted(on.skew_matrix(skew.astype(np.float64), self.shape[0])), on, skew.dtype)
+
+    def _solved(self, shifted: Shifted, on: Algebra, dtype: np.dtype[Any]) -> CayleyValue:
         w: Array = shifted.cayley() * on.constant(self.signs)  # [SC-1]
-        return CayleyValue(self, w.astype(skew.dtype), shifted=shifted, exact=w)
+        return CayleyValue(self, w.astype(dtype), shifted=shifted, exact=w)
+
+    def _settled(self, value: CayleyValue) -> CayleyValue:
+        shifted = value.shifted.settled()
+        if shifted is value.shifted:
+            return value
+        return self._solved(shifted, algebra_of(value.matrix), value.matrix.dtype)
 
     def _pullback(self, value: CayleyValue, dmatrix: Array) -> Arrays:
         """V = (I + A)⁻ᵀ G (D + Wᵀ) [SC-4]; the gradient of a_ij is (Vᵀ − V)_ij [SC-5]."""

@@ -7,6 +7,7 @@ import enrnn_ref as er
 from enrnn_ref import backends
 from enrnn_ref.backends.cuda import arrays, target
 from enrnn_ref.backends.cuda.arrays import DeviceArray
+from enrnn_ref.backends.cuda.later import Later
 from enrnn_ref.backends.cuda.target import CudaAPIError, cuda, interface_of
 from tests.cuda.test_every_system import assert_alike
 from tests.cuda.told import told_of_a_map
@@ -155,6 +156,8 @@ def crossed(monkeypatch):
     to_device, to_host = arrays.to_device, DeviceArray.copy_to_host
     monkeypatch.setattr(arrays, "to_device", lambda array: found.append(array.nbytes) or to_device(array))
     monkeypatch.setattr(DeviceArray, "copy_to_host", lambda array: found.append(array.nbytes) or to_host(array))
+    read = Later.read
+    monkeypatch.setattr(Later, "read", lambda later: found.append(later._numbers.nbytes) or read(later))
     return found
 
 

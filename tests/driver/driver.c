@@ -8,7 +8,9 @@
  *     of a GPU of compute capability 9.0 with 132 multiprocessors;
  *     (that blocks which meet are resident at once is left to cuda.core, which asks for the occupancy told here);
  *   - an array that a kernel is given lies in live memory, with all that its shape and strides reach;
- *   - streams, events, libraries and kernels are known and live.
+ *   - streams, events, libraries and kernels are known and live;
+ *   - a copy that the host does not wait for goes to memory that the device may write to. Until it waits, by an event or
+ *     for all that is queued, there are ones in all bits, which are NaN.
  *
  * What does not hold is a violation: a line in told(), and the error that a driver would return.
  *
@@ -306,10 +308,85 @@ CUresult cuMemcpyHtoD(CUdeviceptr target, const void *source, size_t bytes) {
     return CUDA_SUCCESS;
 }
 
+/* ------------------------------------------------------------------------------ copies that the host waits for later */
+
+enum { PINNED = 256, PENDING = 1024 };
+static struct {
+    uintptr_t begin;
+    size_t size;
+} pinned[PINNED];
+static struct {
+    void *target, *copy;
+    size_t size;
+} pending[PENDING]; /* in the order in which they were queued */
+static int waiting;
+static long delivered; /* how many came before the first of them */
+
+/* What was queued before the copy of this number is there. */
+static void deliver(long until) {
+    int done = 0;
+    for (; done < waiting && delivered + done < until; done++) {
+        memcpy(pending[done].target, pending[done].copy, pending[done].size);
+        free(pending[done].copy);
+    }
+    memmove(pending, pending + done, (waiting - done) * sizeof *pending);
+    waiting -= done;
+    delivered += done;
+}
+
+static void deliver_all(void) {
+    deliver(delivered + waiting);
+}
+
 CUresult cuMemcpyDtoH(void *target, CUdeviceptr source, size_t bytes) {
     CALLED_IN_CONTEXT;
     TRY(there(__func__, source, bytes));
+    deliver_all();
     memcpy(target, (void *)source, bytes);
+    return CUDA_SUCCESS;
+}
+
+CUresult cuMemHostAlloc(void **memory, size_t bytes, unsigned flags) {
+    CALLED_IN_CONTEXT;
+    for (int i = 0; i < PINNED && bytes; i++)
+        if (!pinned[i].begin) {
+            *memory = malloc(bytes);
+            pinned[i].begin = (uintptr_t)*memory;
+            pinned[i].size = bytes;
+            return CUDA_SUCCESS;
+        }
+    return violation(CUDA_ERROR_OUT_OF_MEMORY, "%s of %zu bytes with flags %u", __func__, bytes, flags);
+}
+
+CUresult cuMemFreeHost(void *memory) {
+    CALLED_IN_CONTEXT;
+    deliver_all(); /* as a driver waits for the device here */
+    for (int i = 0; i < PINNED && memory; i++)
+        if (pinned[i].begin == (uintptr_t)memory) {
+            free(memory);
+            pinned[i].begin = 0;
+            return CUDA_SUCCESS;
+        }
+    return violation(CUDA_ERROR_INVALID_VALUE, "%s of %p, which is nobody's", __func__, memory);
+}
+
+static CUresult known(const char *function, CUstream stream);
+
+CUresult cuMemcpyDtoHAsync(void *target, CUdeviceptr source, size_t bytes, CUstream stream) {
+    CALLED_IN_CONTEXT;
+    TRY(there(__func__, source, bytes));
+    TRY(known(__func__, stream));
+    uintptr_t begin = (uintptr_t)target;
+    bool writable = false;
+    for (int i = 0; i < PINNED; i++)
+        writable |= pinned[i].begin && pinned[i].begin <= begin && begin + bytes <= pinned[i].begin + pinned[i].size;
+    if (!writable) return violation(CUDA_ERROR_INVALID_VALUE, "%s: %p is not the device's to write to", __func__, target);
+    if (waiting == PENDING) return violation(CUDA_ERROR_OUT_OF_MEMORY, "%s: nobody waits for so many", __func__);
+    pending[waiting].target = target;
+    pending[waiting].copy = malloc(bytes);
+    pending[waiting].size = bytes;
+    memcpy(pending[waiting++].copy, (void *)source, bytes);
+    memset(target, 0xff, bytes);
     return CUDA_SUCCESS;
 }
 
@@ -353,11 +430,13 @@ CUresult cuStreamDestroy(CUstream stream) {
 
 CUresult cuStreamSynchronize(CUstream stream) {
     CALLED_IN_CONTEXT;
+    deliver_all();
     return known(__func__, stream);
 }
 
 CUresult cuCtxSynchronize(void) {
     CALLED_IN_CONTEXT;
+    deliver_all();
     return CUDA_SUCCESS;
 }
 
@@ -365,6 +444,7 @@ static struct CUevent_st {
     int kind;
     bool recorded;
     bool waited;        /* for which the host has: until then it has not come, as if the device were behind */
+    long copies;        /* that are queued before it */
     struct timespec at; /* of the record: nothing that is queued takes any time */
 } events[1024];
 
@@ -398,6 +478,7 @@ CUresult cuEventRecord(CUevent event, CUstream stream) {
     TRY(known(__func__, stream));
     event->recorded = true;
     event->waited = false;
+    event->copies = delivered + waiting;
     clock_gettime(CLOCK_MONOTONIC, &event->at);
     return CUDA_SUCCESS;
 }
@@ -406,6 +487,7 @@ CUresult cuEventSynchronize(CUevent event) {
     CALLED_IN_CONTEXT;
     TRY(marked(__func__, event, true));
     event->waited = true;
+    deliver(event->copies);
     return CUDA_SUCCESS;
 }
 
@@ -642,7 +724,7 @@ CUresult cuGetProcAddress(const char *name, void **found, int version, cuuint64_
         ENTRY(cuGetProcAddress), ENTRY(cuInit), ENTRY(cuKernelGetAttribute), ENTRY(cuLaunchKernelEx),
         ENTRY(cuLibraryGetKernel), ENTRY(cuLibraryLoadData), ENTRY(cuLibraryUnload), ENTRY(cuMemAlloc),
         ENTRY(cuMemFree), ENTRY(cuMemGetInfo), ENTRY(cuMemcpyDtoD), ENTRY(cuMemcpyDtoH),
-        ENTRY(cuMemcpyHtoD),
+        ENTRY(cuMemcpyDtoHAsync), ENTRY(cuMemcpyHtoD), ENTRY(cuMemHostAlloc), ENTRY(cuMemFreeHost),
         ENTRY(cuOccupancyMaxActiveBlocksPerMultiprocessor), ENTRY(cuStreamCreate), ENTRY(cuStreamDestroy),
         ENTRY(cuStreamGetCtx), ENTRY(cuStreamSynchronize),
     };

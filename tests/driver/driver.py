@@ -63,6 +63,12 @@ class Driver:
         ]
 
     @property
+    def order(self):
+        """Calls by their names, and launches as "launch", one after the other."""
+        lines = (line.split(" ") for line in self._c.told().decode().splitlines())
+        return [words[1] if words[0] == "call" else words[0] for words in lines]
+
+    @property
     def violations(self):
         """What was asked for that a driver would refuse."""
         return self._lines("violation")

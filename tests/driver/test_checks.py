@@ -111,6 +111,30 @@ def test_a_copy_over_the_end(array, found):
     assert "which is over the end" in found(lent(array, shape=(13,)).copy_to_host)
 
 
+def test_a_copy_that_nobody_has_waited_for(array):
+    here, event = cuda.pinned_array((3, 4)), cuda.event()
+    array.copy_to_host(here, cuda.default_stream())
+    event.record()
+    array.copy_to_device(np.zeros((3, 4)))
+    assert np.isnan(here).all()
+    event.synchronize()
+    np.testing.assert_array_equal(here, np.ones((3, 4)))
+
+
+def test_an_event_is_no_reason_for_what_is_queued_behind_it(array):
+    here, event = cuda.pinned_array((3, 4)), cuda.event()
+    event.record()
+    array.copy_to_host(here, cuda.default_stream())
+    event.synchronize()
+    assert np.isnan(here).all()
+    cuda.synchronize()
+    np.testing.assert_array_equal(here, np.ones((3, 4)))
+
+
+def test_a_copy_to_memory_that_the_device_may_not_write(array, found):
+    assert "not the device's to write" in found(array.copy_to_host, np.empty((3, 4)), cuda.default_stream())
+
+
 def test_a_call_without_a_context(driver):
     popped = bindings.cuCtxPopCurrent()[1]
     try:

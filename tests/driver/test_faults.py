@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from enrnn_ref import ENRNN, backends
 from enrnn_ref.errors import DeviceError
 from tests.mutants.systems import case
 
@@ -63,6 +64,36 @@ def test_any_call_of_a_pass_may_fail(name, function, code, reported, driver):
     for key, array in given.items():
         np.testing.assert_array_equal(array, kept[key])
     point.gradients("cuda")
+
+
+@pytest.mark.usefixtures("nothing_kept")
+@pytest.mark.parametrize(
+    ("function", "code"),
+    [
+        ("cuMemHostAlloc", OUT_OF_MEMORY),
+        ("cuMemcpyDtoHAsync", FAILED),
+        ("cuEventRecord", FAILED),
+        ("cuEventSynchronize", FAILED),
+    ],
+)
+def test_any_call_may_fail_by_which_the_host_reads_later(function, code, driver):
+    model, engine = ENRNN(2, 4, 3, on_degenerate="proceed"), backends.get("cuda")
+    params = {key: engine.take(array) for key, array in model.init(0).items()}
+
+    def forward():
+        return model.forward(params, np.ones((3, 2, 2)), backend="cuda")
+
+    forward()
+    driver.forget()
+    forward()
+    calls = driver.calls(function)
+    assert calls == 2  # of (I + A)^-1 and of the leader
+    for after in range(calls):
+        driver.fail(function, code, after)
+        with pytest.raises(DeviceError, match="'cuda' stopped"):
+            forward()
+        driver.recover()
+    forward()
 
 
 @pytest.mark.parametrize("name", REFUSALS)

@@ -8,9 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 from enrnn_ref import ENRNN, backends
+from enrnn_ref.backends.cuda import leader
 from enrnn_ref.bench import Size
 from enrnn_ref.bench.device_step import DeviceStep, launches_of
 from enrnn_ref.cli.app import app
+from enrnn_ref.linalg.eigenpair import eigenpair_of
 from enrnn_ref.optimizers import Adam, Groups, RMSprop
 from enrnn_ref.training import RunDirectory, build
 from tests.test_optimizers import RULES
@@ -60,6 +62,27 @@ def kernels_of(step, driver):
     driver.forget()
     step()
     return [launch.kernel for launch in driver.launches]
+
+
+WAITS = {"cuMemcpyDtoH", "cuEventSynchronize", "cuCtxSynchronize", "cuStreamSynchronize"}
+
+
+@pytest.mark.parametrize("proved", [True, False])
+def test_a_pass_is_queued_before_it_is_known_whether_its_matrix_may_stand(proved, driver, monkeypatch):
+    """And if it may not, a second one is, on what the host makes of the parameters."""
+    model, engine = ENRNN(3, 8, 6, 2, readout="last", on_degenerate="proceed"), backends.get("cuda")
+    params = {key: engine.take(array) for key, array in model.init(0, np.float32).items()}
+    x = engine.take(np.ones((4, 5, 3), np.float32))
+    monkeypatch.setattr(leader, "_proved", lambda *_: eigenpair_of(np.diag([0.5, 0.2])) if proved else None)
+    model.forward(params, x, backend="cuda")
+    driver.forget()
+    model.forward(params, x, backend="cuda")
+    order = driver.order
+    first = min(order.index(wait) for wait in WAITS & set(order))
+    behind = [launch.kernel for launch in driver.launches[order[:first].count("launch") :]]
+    assert all("copying" in kernel for kernel in behind) == proved  # a copy of the last state, of what is shown
+    assert order.count("cuEventSynchronize") == 2
+    assert (order.count("cuMemcpyDtoH") == 0) == proved  # T, which the host looks at
 
 
 def test_a_longer_sequence_takes_no_more_launches(driver):

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from enrnn_ref.linalg.algebra import HOST, Algebra
+from enrnn_ref.linalg.algebra import HOST, Algebra, ClaimedLeader
 from enrnn_ref.linalg.eigenpair import eigenpair_of
 
 
@@ -96,12 +96,14 @@ class Elsewhere(Algebra):
     def block_triangular(self, first, beside, last):
         return self.here(HOST.block_triangular(first.held, None if beside is None else beside.held, last.held))
 
-    def certain_leader(self, matrix):
+    def claimed_leader(self, matrix):
+        """What is not certain is wrong, so that whoever takes it for true is found."""
         self.asked += 1
         if not self.certain:
-            return None
+            return ClaimedLeader(self.here(np.array(np.nan)), lambda: None)
         pair = eigenpair_of(matrix.held)
-        return replace(pair, slope=lambda: self.here(pair.modulus_gradient))
+        proved = replace(pair, slope=lambda: self.here(pair.modulus_gradient))
+        return ClaimedLeader(self.here(np.array(pair.modulus)), lambda: proved)
 
 
 class Shifted:
@@ -115,3 +117,6 @@ class Shifted:
 
     def solve(self, right_side, *, transposed=False):
         return self.on.here(self.held.solve(right_side.held, transposed=transposed))
+
+    def settled(self):
+        return self

@@ -1,7 +1,7 @@
 """The algebra of arrays on the device: parametrizations compute where their free arrays lie (linalg/algebra.py).
 
-Of what it computes a few numbers come to the host, which has to know whether they can be trusted. Matrices cross only
-where they cannot, and the host's methods are asked.
+Of what it computes a few numbers come to the host, which has to know whether they can be trusted, and asks when it has
+queued what they are needed for. Matrices cross only where they cannot, and the host's methods are asked.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from enrnn_ref.backends.cuda import arrays, sums
 from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.entries import grid_over
 from enrnn_ref.backends.cuda.inverse import inverted
+from enrnn_ref.backends.cuda.later import Later
 from enrnn_ref.backends.cuda.leader import leading_pair
 from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.target import array_of, cuda, device_errors, kernel
-from enrnn_ref.linalg.algebra import Algebra
-from enrnn_ref.linalg.eigenpair import Eigenpair
+from enrnn_ref.linalg.algebra import Algebra, ClaimedLeader
 from enrnn_ref.linalg.shifted import Shifted, ShiftedLu
 
 CORRECTIONS = 3
@@ -77,22 +77,9 @@ class DeviceAlgebra(Algebra):
     @device_errors()
     def shifted(self, skew: Any) -> Shifted:
         """By the inverse on the device [SC-6] [SC-7] [SC-8], where that has converged; else by the host."""
-        inverse = self._inverse(skew) if len(skew) else skew
-        return ShiftedOnHost(self, skew) if inverse is None else ShiftedInverse(inverse)
-
-    def _inverse(self, skew: Any) -> Any | None:
-        ones = self.constant(np.ones(len(skew)))
-        matrix = self.plus_diagonal(skew, ones)
-        x = DeviceArray(inverted(matrix.data))
-        for _ in range(CORRECTIONS):
-            residual = self.plus_diagonal(-(matrix @ x), ones)
-            norm = self._norm(residual)
-            if not norm < 1.0:
-                return None
-            x = x + x @ residual  # [SC-8]
-            if norm <= CONVERGED:
-                return x
-        return None
+        matrix = self.plus_diagonal(skew, self.constant(np.ones(len(skew))))
+        inverse = DeviceArray(inverted(matrix.data)) if len(skew) else matrix
+        return ShiftedInverse(skew, matrix, inverse, CORRECTIONS)
 
     def plus_diagonal(self, matrix: Any, entries: Any) -> Any:
         return _plus_diagonal(1, matrix, entries)
@@ -100,10 +87,6 @@ class DeviceAlgebra(Algebra):
     @device_errors()
     def inner(self, a: Any, b: Any) -> Any:
         return sums.total(self._parts(a, b))
-
-    def _norm(self, matrix: Any) -> float:
-        """‖·‖ on the host."""
-        return math.sqrt(sum(DeviceArray(self._parts(matrix, matrix)).copy_to_host().tolist()))
 
     def _parts(self, a: Any, b: Any) -> Any:
         parts = sums.room()
@@ -121,15 +104,21 @@ class DeviceAlgebra(Algebra):
         return DeviceArray(whole)
 
     @device_errors()
-    def certain_leader(self, matrix: Any) -> Eigenpair | None:
+    def claimed_leader(self, matrix: Any) -> ClaimedLeader | None:
         return leading_pair(matrix)
 
 
 class ShiftedInverse:
-    """By X = (I + A)⁻¹."""
+    """By X = (I + A)⁻¹, which a Newton step has made of what is given as ``inverse``.
 
-    def __init__(self, inverse: Any) -> None:
-        self._inverse = inverse
+    Whether that was near enough the host learns when it asks; if not, there may be ``corrections`` − 1 more.
+    """
+
+    def __init__(self, skew: Any, matrix: Any, inverse: Any, corrections: int) -> None:
+        residual = DEVICE.plus_diagonal(-(matrix @ inverse), DEVICE.constant(np.ones(len(skew))))
+        self._squares = Later(DeviceArray(DEVICE._parts(residual, residual)))
+        self._inverse = inverse + inverse @ residual  # [SC-8]
+        self._skew, self._matrix, self._corrections = skew, matrix, corrections
 
     def cayley(self) -> Any:
         """2X − I [SC-6]."""
@@ -138,18 +127,30 @@ class ShiftedInverse:
     def solve(self, right_side: Any, *, transposed: bool = False) -> Any:
         return (self._inverse.T if transposed else self._inverse) @ right_side
 
+    @device_errors()
+    def settled(self) -> Shifted:
+        norm = math.sqrt(sum(self._squares.read().tolist()))  # ‖I − M X‖ before the step
+        if norm <= CONVERGED:
+            return self
+        if not norm < 1.0 or self._corrections == 1:
+            return ShiftedOnHost(self._skew)
+        return ShiftedInverse(self._skew, self._matrix, self._inverse, self._corrections - 1).settled()
+
 
 class ShiftedOnHost:
     """By the host's factorisation; matrices cross."""
 
-    def __init__(self, on: DeviceAlgebra, skew: Any) -> None:
-        self._on, self._lu = on, ShiftedLu(float_array("the skew matrix", on.fetch(skew)))
+    def __init__(self, skew: Any) -> None:
+        self._lu = ShiftedLu(float_array("the skew matrix", DEVICE.fetch(skew)))
 
     def cayley(self) -> Any:
-        return self._on.bring(self._lu.cayley())
+        return DEVICE.bring(self._lu.cayley())
 
     def solve(self, right_side: Any, *, transposed: bool = False) -> Any:
-        return self._on.bring(self._lu.solve(self._on.fetch(right_side), transposed=transposed))
+        return DEVICE.bring(self._lu.solve(DEVICE.fetch(right_side), transposed=transposed))
+
+    def settled(self) -> Shifted:
+        return self
 
 
 DEVICE = DeviceAlgebra()

@@ -1,7 +1,8 @@
 """The leading eigenpair of a matrix on the device, with a proof that it leads (derivations/03-spectral-radius.md).
 
 A power of T has the leading vectors for its range. Taken out of T they leave a matrix whose powers tell, by their norms
-alone, how far below the leader all else is. No start is needed, and the host waits for one small array.
+alone, how far below the leader all else is. No start is needed, and the host has to read one small array: not before it
+has queued what ρ is needed for.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from enrnn_ref.arrays import Array
 from enrnn_ref.backends.cuda import arrays, sums
 from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.entries import grid_over
+from enrnn_ref.backends.cuda.later import Later
 from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.power import SMALLEST_EXPONENT, meeting_blocks, raised
 from enrnn_ref.backends.cuda.sums import sum_of_block, sum_of_parts
 from enrnn_ref.backends.cuda.target import SIMULATED, cuda, device_errors, device_function, kernel
+from enrnn_ref.linalg.algebra import ClaimedLeader
 from enrnn_ref.linalg.deflation import Deflation, Leader, certified
 from enrnn_ref.linalg.eigenpair import Eigenpair
 from enrnn_ref.linalg.tracking import CONTENDERS_TOLERANCE
@@ -30,7 +33,7 @@ SQUARINGS = 10 if SIMULATED else 16
 APPLICATIONS = 4
 """How often the power is applied to two generic vectors."""
 
-HEAD = 11
+HEAD = 12
 """Numbers in a report before the vectors: see :func:`take_apart`."""
 
 SMALLEST_NORM = 2.0**-400
@@ -38,8 +41,8 @@ SMALLEST_NORM = 2.0**-400
 small as its rounding must not underflow."""
 
 
-def leading_pair(matrix: DeviceArray) -> Eigenpair | None:
-    """Of a contiguous matrix (n, n) float64, n ≥ 1; None where it is not certain (see :func:`certified`).
+def leading_pair(matrix: DeviceArray) -> ClaimedLeader:
+    """Of a contiguous matrix (n, n) float64, n ≥ 1; it is proved to lead or not by :func:`certified`.
 
     Notes
     -----
@@ -62,7 +65,8 @@ def leading_pair(matrix: DeviceArray) -> Eigenpair | None:
     take_apart[1, sums.THREADS](head.data, vectors.data, ranges.data, first[0].data)
     deflate[sums.BLOCKS, sums.THREADS](work[0].data, matrix.data, head.data, vectors.data, parts[0].data)
     raised(work, parts)
-    return _read(report.copy_to_host(), n, vectors)
+    later = Later(report)
+    return ClaimedLeader(head[HEAD - 1], lambda: _proved(later.read(), n, vectors))
 
 
 @functools.lru_cache(maxsize=8)
@@ -72,9 +76,9 @@ def _generic(size: int) -> DeviceArray:
     return DeviceArray(arrays.to_device(np.stack([np.cos(1.0 + 2.399963 * i), np.sin(0.5 + 1.772454 * i)])))
 
 
-def _read(report: Array, n: int, there: DeviceArray) -> Eigenpair | None:
-    """The eigenpair that a report tells of; ``there`` are the vectors on the device."""
-    pair, norm, residual = bool(report[0]), float(report[1]), float(report[2])
+def _proved(report: Array, n: int, there: DeviceArray) -> Eigenpair | None:
+    """The eigenpair that a report tells of, if it is proved to lead; ``there`` are the vectors on the device."""
+    pair, norm, residual, modulus = bool(report[0]), float(report[1]), float(report[2]), float(report[HEAD - 1])
     section, inverse = report[3:7].reshape(2, 2), report[7:11].reshape(2, 2)
     vectors, parts = report[HEAD : HEAD + 4 * n].reshape(4, n), report[HEAD + 4 * n :].reshape(SQUARINGS + 1, -1)
     if not np.isfinite(report).all() or not SMALLEST_NORM < norm < 1 / SMALLEST_NORM:
@@ -83,7 +87,6 @@ def _read(report: Array, n: int, there: DeviceArray) -> Eigenpair | None:
     if found is None:
         return None
     right, left = vectors[:2].T @ found.right, (vectors[2:].T @ found.left).conj()
-    modulus = abs(found.value)
     return Eigenpair(
         found.value,
         modulus,
@@ -185,7 +188,7 @@ def take_apart(head: Any, vectors: Any, ranges: Any, squares: Any) -> None:
 
     ``ranges`` (2, 4, n): the rows of :func:`find_ranges`. A single real leader is tried first; where u₁, w₁ are no
     eigenvectors, both columns are taken. ``squares`` are those of T. ``vectors`` (4, n): U, then V. ``head``: 1 for two
-    columns and 0 for one, ‖T‖, the residual, Λ row by row, (UᵀW)⁻¹ row by row.
+    columns and 0 for one, ‖T‖, the residual, Λ row by row, (UᵀW)⁻¹ row by row, ρ.
     """
     zero, own, n = np.float64(0), cuda.threadIdx.x, ranges.shape[2]
     u, w, tu, tw = ranges[0, :2], ranges[0, 2:], ranges[1, :2], ranges[1, 2:]
@@ -219,9 +222,12 @@ def take_apart(head: Any, vectors: Any, ranges: Any, squares: Any) -> None:
     # Λ = VᵀTU with V = WA; and A Λᵀ UᵀW, which is W's own, its rows in W T like those of Λ in T U
     l00, l01 = a00 * m00 + a10 * m10, a00 * m01 + a10 * m11
     l10, l11 = a01 * m00 + a11 * m10, a01 * m01 + a11 * m11
+    modulus = abs(l00)
     if not pair:
         l01 = zero
     else:
+        half, middle = (l00 - l11) / 2, (l00 + l11) / 2
+        modulus = math.sqrt(abs(middle * middle - (half * half + l01 * l10)))  # of two real ones, neither is proved
         c00, c01 = a00 * l00 + a01 * l01, a00 * l10 + a01 * l11
         c10, c11 = a10 * l00 + a11 * l01, a10 * l10 + a11 * l11
         d00, d01 = c00 * b00 + c01 * b10, c00 * b01 + c01 * b11
@@ -241,7 +247,7 @@ def take_apart(head: Any, vectors: Any, ranges: Any, squares: Any) -> None:
     if own == 0:
         head[0], head[1], head[2] = np.float64(1 if pair else 0), norm, residual
         head[3], head[4], head[5], head[6] = l00, l01, l10, l11
-        head[7], head[8], head[9], head[10] = a00, a01, a10, a11
+        head[7], head[8], head[9], head[10], head[11] = a00, a01, a10, a11, modulus
 
 
 @kernel

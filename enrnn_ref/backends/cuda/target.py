@@ -163,6 +163,11 @@ LEGACY_STREAM = 1
 """As ``__cuda_array_interface__`` writes the default stream, in which all kernels here run."""
 
 
+def default_stream() -> Any:
+    """The stream in which all kernels here run, as a copy takes it that the host does not wait for."""
+    return 0 if SIMULATED else cuda.default_stream()
+
+
 def interface_of(array: Any) -> dict[str, Any]:
     """What an array tells others about its memory, with the stream for which they have to wait."""
     return {**_interface(array), "stream": LEGACY_STREAM}
