@@ -65,6 +65,7 @@ REPEATS, QUICK = 9, 3
 AHEAD = 1_000_000  # nanoseconds that the device waits while a launch and its two events are queued, or
 LAUNCHES_AHEAD = 5  # so many launches: the host takes less than 200 µs for one
 MOST_WAITS = 512  # fewer than may be queued
+STEPS = 10  # of a training, one after the other; the first finds the device idle
 PACKAGES = ("enrnn-ref", "numpy", "numba", "numba-cuda", "torch", "jax", "jaxlib")
 
 
@@ -163,10 +164,11 @@ NOTES = f"""\
   arrays on the device and its gradient pulled back, between two events: what the device waits for the host counts. Bars
   are judged without it; what they would be with it stands beside them.
 - "Model calls from host to host": the same calls with arrays of the host. R is made there, and everything crosses.
-- "A training step": forward, loss, backward and optimiser of an ENRNN of that size with its last state read out, arrays
-  on the device, between two events. "Its launches alone": the very same, queued again while the device waits for them.
-  The quotient tells what the device waits for the host, the few numbers that come to it included: 1.11 is a tenth of
-  the step. What is queued again takes no memory twice, as a step does, and may take a little longer for it.
+- "A training step": forward, loss, backward and optimiser of an ENRNN of that size with its last state read out, begun
+  before the numbers of the step before are read, as in a training loop; its batch comes from the host; the mean of
+  {STEPS} between two events. "Its launches alone": the very same, queued again while the device waits for them.
+  The quotient tells what the device waits for the host, what crosses included: 1.11 is a tenth of the step. What is
+  queued again takes no memory twice, as a step does, and may take a little longer for it.
 - Loops and products of the ladder are launched behind {1e-6 * AHEAD:g} ms of waiting, so that what the host needs for a
   launch does not count; for rung "steps", which is thousands of launches, it does.
 - dR, dU and bias gradients are sums over slices of time. Room for these sums is made anew each time, which counts, here
@@ -180,7 +182,8 @@ class Call(NamedTuple):
     """What is timed, and what happens before the clock starts.
 
     ``event`` makes a mark for the device's queue; without one the host's clock counts, and ``run`` must wait for its
-    results. ``ahead``: how many times :data:`AHEAD` the device is kept waiting, until all is queued.
+    results. ``ahead``: how many times :data:`AHEAD` the device is kept waiting, until all is queued. ``times``: how
+    often it runs, one after the other; the seconds are those of one.
     """
 
     run: Callable[[], object]
@@ -188,6 +191,7 @@ class Call(NamedTuple):
     setting: Setting = nullcontext
     event: Callable[[], Any] | None = None
     ahead: int = 0
+    times: int = 1
 
     def seconds(self) -> float:
         with self.setting():
@@ -195,24 +199,28 @@ class Call(NamedTuple):
             cuda.synchronize()
             if self.event is None or SIMULATED:  # whose events have no times
                 start = time.perf_counter()
-                self.run()
-                return time.perf_counter() - start
+                self._run_all()
+                return (time.perf_counter() - start) / self.times
             waits = self.ahead
             while True:
                 for _ in range(waits):
                     _wait[1, 1](AHEAD)
                 first, last = self.event(), self.event()
                 first.record()
-                self.run()
+                self._run_all()
                 early = waits > 0 and first.query()  # the device had begun before all was queued
                 last.record()
                 last.synchronize()
                 if not early:
                     elapsed: float = first.elapsed_time(last)
-                    return 1e-3 * elapsed
+                    return 1e-3 * elapsed / self.times
                 waits *= 2
                 if waits > MOST_WAITS:
                     raise RuntimeError(f"the device began after {waits // 2} waits; expected it behind the host.")
+
+    def _run_all(self) -> None:
+        for _ in range(self.times):
+            self.run()
 
 
 @kernel
@@ -377,7 +385,7 @@ def calls(case: Case, work: Workload) -> Iterator[tuple[str, Callable[[], Call]]
         yield name, partial(Call, ours.products[name], event=cuda.event, ahead=1)
     if case.kind == "ENRNN":
         step = cache(partial(DeviceStep, case.size))
-        yield "step", lambda: Call(step().run, event=cuda.event)
+        yield "step", lambda: Call(step().run, event=cuda.event, times=STEPS)
         yield "queued", lambda: _queued(step())
     yield "resident", partial(_resident, case, work)
     yield "whole", partial(_whole, case, work)

@@ -4,8 +4,8 @@ Both functions return ``(value, dy)``. Whatever the dtype of the output, the ari
 positions that accumulates in float32 loses four digits, and a loss costs nothing next to the time loop that made its
 argument. Only ``dy`` is rounded, once, to the dtype of the output.
 
-An output that lies on a CUDA device, as ``backend="cuda"`` gives it for an input that does, stays there, and so does
-its gradient; the value alone comes to the host, and NaN or infinity is seen in it only.
+An output that lies on a CUDA device, as ``backend="cuda"`` gives it for an input that does, stays there, and so do its
+gradient and the value, an array without axes: ``float(value)`` waits for it. What they hold is not looked at.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def mean_squared_error(y: npt.ArrayLike, target: npt.ArrayLike) -> tuple[float, 
     Returns
     -------
     value : float
-        Computed in float64.
+        Computed in float64; of a ``y`` on a device one without axes there, of which ``float`` makes a number.
     dy : ndarray, shape and dtype of ``y``
         Where ``y`` is.
 
@@ -47,14 +47,18 @@ def mean_squared_error(y: npt.ArrayLike, target: npt.ArrayLike) -> tuple[float, 
     ShapeError
         ``y`` is empty, or ``target`` has another shape (nothing is broadcast).
     DtypeError, NotFiniteError
-        Either array is not float32 or float64, or holds NaN or infinity; the loss or its gradient overflows.
+        Either array is not float32 or float64; or it is the host's, and holds NaN or infinity; the loss or its gradient
+        overflows there.
     """
     adopt = backends.at(y).adopt
     y = float_array("y", y, adopt=adopt)
     target = float_array("target", target, adopt=adopt if lies_on_device(target) else None)
     _require_entries("y", y)
     _require_same_shape("target", target.shape, "y", y.shape)
-    value, dy = _squared_error(y, target) if adopt is None else _on_device().squared_error(y, target)
+    if adopt is not None:
+        found: tuple[float, Array] = _on_device().squared_error(y, target)
+        return found
+    value, dy = _squared_error(y, target)
     _require_finite("the mean squared error", value, dy)
     return value, dy
 
@@ -91,7 +95,7 @@ def softmax_cross_entropy(
     Returns
     -------
     value : float
-        Computed in float64.
+        Computed in float64; of ``logits`` on a device one without axes there, of which ``float`` makes a number.
     dlogits : ndarray, shape and dtype of ``logits``
         Where ``logits`` are.
 
@@ -108,7 +112,7 @@ def softmax_cross_entropy(
     OptionError
         ``base`` is not a number above 1.
     NotFiniteError
-        NaN or infinity in ``logits`` or ``mask``; the loss overflows.
+        NaN or infinity in ``mask``, or in ``logits`` of the host, where the loss overflows too.
     """
     adopt = backends.at(logits).adopt
     logits = float_array("logits", logits, adopt=adopt)
@@ -117,7 +121,10 @@ def softmax_cross_entropy(
     _require_entries("logits", logits)
     index = _class_indices(labels, logits.shape)
     weights = _normalized_weights(mask, logits.shape) / math.log(number("base", base, least=1.0, open_=True))
-    value, gradient = (_cross_entropy if adopt is None else _on_device().cross_entropy)(logits, index, weights)
+    if adopt is not None:
+        found: tuple[float, Array] = _on_device().cross_entropy(logits, index, weights)
+        return found
+    value, gradient = _cross_entropy(logits, index, weights)
     _require_finite("the cross-entropy", value, gradient)
     return value, gradient
 
@@ -192,7 +199,7 @@ def _require_entries(name: str, array: npt.NDArray[Any]) -> None:
 
 
 def _require_finite(loss: str, value: float, gradient: Array) -> None:
-    if not (np.isfinite(value) and (lies_on_device(gradient) or np.isfinite(gradient).all())):
+    if not (np.isfinite(value) and np.isfinite(gradient).all()):
         raise NotFiniteError(
             f"{loss} leaves the range of {gradient.dtype}: it is {value:.3g}; expected smaller outputs."
         )

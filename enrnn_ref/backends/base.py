@@ -117,12 +117,14 @@ class Backend(ABC):
     """The time loop of a recurrence, and the arrays that it runs on: NumPy's, unless overridden.
 
     ``longdouble``: whether it computes in that too. ``blocked``: whether a pass had better go block by block of time,
-    each while it is in the cache.
+    each while it is in the cache. ``ahead``: whether what it is asked for is done after it was asked for, so that a
+    caller who goes on asking keeps it busy.
     """
 
     name: str
     longdouble: bool = False
     blocked: bool = True
+    ahead: bool = False
     adopt: Callable[[object], Array] | None = None
     """Takes an array that others left where this backend computes, if that is not the host, as one of its own: no copy,
     unless it is not contiguous."""
@@ -199,12 +201,22 @@ class Backend(ABC):
         """Functions of scalars applied to all entries of arrays."""
         return entrywise.on_host(tasks)
 
-    def norm(self, there: Sequence[Array]) -> float:
+    def later(self, number: Any) -> Callable[[], float]:
+        """What gives a number that was computed here, when all is done that this was asked for by now."""
+        return lambda: float(number)
+
+    def norm(self, there: Sequence[Array]) -> Any:
         """The Euclidean norm of all entries together, in float64, which no square overflows; NaN or infinite if one is.
 
-        The same bits every time.
+        The same bits every time. A number, as :meth:`later` takes it.
         """
         return entrywise.norm_on_host(there)
+
+    def limited(self, there: Sequence[Array], norm: Any, limit: float) -> Sequence[Array]:
+        """Arrays of this norm, scaled by one factor to a norm that does not exceed the limit."""
+        if norm <= limit:
+            return there
+        return [np.asarray(array * array.dtype.type(limit / norm)) for array in there]
 
     @abstractmethod
     def affine(self, x: Array, weight: Array, bias: Array | None, out: Array | None = None) -> Array:

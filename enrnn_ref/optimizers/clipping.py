@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 from enrnn_ref.arrays import Array, Arrays, number
-from enrnn_ref.backends.entrywise import Entrywise
 from enrnn_ref.optimizers.checks import float_arrays, require_finite, side_of
-
-
-def entry_scaled(entries: Any, settings: Any) -> Any:
-    return (entries[0] * settings[0],)
 
 
 def clip_by_global_norm(grads: Mapping[str, Array], limit: float) -> tuple[Arrays, float]:
@@ -39,14 +33,26 @@ def clip_by_global_norm(grads: Mapping[str, Array], limit: float) -> tuple[Array
     DtypeError, NotFiniteError, PlacementError
         See :func:`enrnn_ref.arrays.float_array`.
     """
-    limit = number("limit", limit, open_=True)
+    clipped, norm = begin_clipping(grads, number("limit", limit, open_=True))
+    return clipped, norm()
+
+
+def begin_clipping(grads: Mapping[str, Array], limit: float | None) -> tuple[Arrays, Callable[[], float]]:
+    """As :func:`clip_by_global_norm`, of which a device need not have done anything yet: a function gives the norm, or
+    raises NotFiniteError. Without a limit the gradients are what they were."""
     engine = side_of("grads", grads)
-    grads = float_arrays("grads", grads, engine)
-    norm = engine.norm(list(grads.values()))
-    if not math.isfinite(norm):
-        require_finite("grads", grads, engine)
-    if norm <= limit:
-        return grads, norm
-    factor = (limit / norm,)
-    scaled = engine.entrywise([Entrywise(entry_scaled, (array,), factor, 1) for array in grads.values()]).results
-    return {name: array for name, (array,) in zip(grads, scaled, strict=True)}, norm
+    checked = float_arrays("grads", grads, engine)
+    there = engine.norm(list(checked.values()))
+    later = engine.later(there)
+
+    def norm() -> float:
+        found = later()
+        if not math.isfinite(found):
+            require_finite("grads", checked, engine)
+        return found
+
+    if not engine.ahead:
+        norm()  # scaled by what is no number they would be lost
+    if limit is None:
+        return checked, norm
+    return dict(zip(checked, engine.limited(list(checked.values()), there, limit), strict=True)), norm

@@ -91,6 +91,15 @@ class Optimizer(ABC):
         NotFiniteError
             NaN or infinity comes in, or the update overflows the dtype.
         """
+        after, memory, settle = self.begin(params, grads, state)
+        settle()
+        return after, memory
+
+    def begin(
+        self, params: Mapping[str, Array], grads: Mapping[str, Array], state: Mapping[str, Array]
+    ) -> tuple[Arrays, Arrays, Callable[[], None]]:
+        """As ``step``, of which a device need not have done anything yet: a function waits for it, and raises
+        NotFiniteError."""
         engine = side_of("params", params)
         params = float_arrays("params", params, engine)
         grads = fitting("grads", grads, params, engine, "the shape of the parameter")
@@ -108,8 +117,11 @@ class Optimizer(ABC):
             own = [remembered[f"{name}.{slot}"] for slot in rule._slots]
             tasks.append(Entrywise(entry, (params[name], grads[name], *own), settings, 1 + len(own)))
         found = engine.entrywise(tasks)
-        broken = found.broken()
-        if broken is not None:
+
+        def settle() -> None:
+            broken = found.broken()
+            if broken is None:
+                return
             for label, arrays in (("params", params), ("grads", grads), ("state", remembered)):
                 require_finite(label, arrays, engine)
             name, param = list(params.items())[broken]
@@ -126,7 +138,7 @@ class Optimizer(ABC):
                 new_state[f"{name}.{slot}"] = array
             if rule._counted:
                 new_state[f"{name}.step"] = np.array(counts[f"{name}.step"] + 1, np.int64)
-        return new_params, new_state
+        return new_params, new_state, settle
 
     @abstractmethod
     def to_config(self) -> dict[str, Any]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +18,7 @@ from enrnn_ref.backends import Backend
 from enrnn_ref.errors import ConfigError, DtypeError, NotFiniteError, OptionError
 from enrnn_ref.models import Model
 from enrnn_ref.optimizers import Optimizer
+from enrnn_ref.optimizers.clipping import begin_clipping
 from enrnn_ref.tasks.base import Task
 from enrnn_ref.training.config import RunConfig
 from enrnn_ref.training.parametrized import add_penalty, after_update
@@ -24,8 +27,37 @@ from enrnn_ref.training.state import TrainingState
 # A training run goes on through a degenerate leading eigenvalue, and records it; a direct call raises.
 _TRAINING_OPTIONS: dict[str, dict[str, Any]] = {"enrnn": {"on_degenerate": "proceed"}}
 
-_NO_LIMIT = float(np.finfo(np.float64).max)
 _ADVICE = "Lower the learning rate or clip the gradient."
+
+
+class Begun(NamedTuple):
+    """A step that a device need not have taken yet.
+
+    Attributes
+    ----------
+    state : TrainingState
+        The one after it, for the next step to begin with.
+    settled : function
+        The record of the step, as ``Experiment.step`` returns it, or its NotFiniteError; waits for the step, and for
+        nothing that was begun after it. Before that the state is not to be relied on.
+    """
+
+    state: TrainingState
+    settled: Callable[[], dict[str, Any]]
+
+
+@contextmanager
+def _diverging(step: int) -> Iterator[None]:
+    try:
+        yield
+    except NotFiniteError as error:
+        raise NotFiniteError(f"Training diverged at step {step}: {error} {_ADVICE}") from error
+
+
+def _finite(loss: float) -> float:
+    if not math.isfinite(loss):
+        raise NotFiniteError(f"the loss is {loss}.")
+    return loss
 
 
 @dataclass(frozen=True)
@@ -90,9 +122,17 @@ class Experiment:
         NotFiniteError
             The output, the gradient or an updated parameter is NaN or infinite.
         """
+        begun = self.begin(state)
+        return begun.state, begun.settled()
+
+    def begin(self, state: TrainingState) -> Begun:
+        """As ``step``, of which a device need not have done anything yet; ``state`` may be one that a step has begun.
+
+        NotFiniteError, as far as it takes what a device computes to see it, is raised by what is returned.
+        """
         engine, number = self.engine, state.step + 1
         state, batch = state.brought(engine), self.task.batch(state.step)
-        try:
+        with _diverging(number):
             # Overflow on the way to a diverged loss is caught where it surfaces, and reported once, in words.
             with np.errstate(over="ignore", invalid="ignore"):
                 run = self.model.forward(
@@ -105,13 +145,14 @@ class Experiment:
                 loss, dy = self.task.loss(run.y, batch)
                 grads = dict(self.model.backward(run, dy).params)
                 penalty = add_penalty(self.model, engine, state.params, grads)
-            grads, norm = optimizers.clip_by_global_norm(grads, _NO_LIMIT if self.clip is None else self.clip)
-            params, memory = self.optimizer.step(state.params, grads, state.optimizer)
+            grads, norm = begin_clipping(grads, self.clip)
+            params, memory, settle_update = self.optimizer.begin(state.params, grads, state.optimizer)
+            if not engine.ahead:
+                settle_update()
             params, buffers = after_update(self.model, params, run.buffers)
-        except NotFiniteError as error:
-            raise NotFiniteError(f"Training diverged at step {number}: {error} {_ADVICE}") from error
+            later = engine.later(loss)
 
-        record: dict[str, Any] = {"step": number, "train_loss": float(loss), "gradient_norm": float(norm)}
+        record: dict[str, Any] = {"step": number, "train_loss": None, "gradient_norm": None}
         if penalty:
             record["penalty"] = penalty
         degeneracies = dict(state.degeneracies)
@@ -122,7 +163,14 @@ class Experiment:
         record |= self._fallbacks(params, buffers)
         # The final state is a slice of the tape; a copy lets the tape go.
         carried = {name: array.copy() for name, array in run.state.items()}
-        return TrainingState(number, params, memory, buffers, carried, degeneracies), record
+
+        def settled() -> dict[str, Any]:
+            with _diverging(number):
+                record.update(train_loss=_finite(later()), gradient_norm=float(norm()))
+                settle_update()
+            return record
+
+        return Begun(TrainingState(number, params, memory, buffers, carried, degeneracies), settled)
 
     def evaluate(self, state: TrainingState) -> dict[str, Any]:
         """Test loss and the health of the spectrum; nothing of it feeds back into training.
@@ -176,7 +224,7 @@ class Experiment:
             )
             loss, _ = self.task.loss(run.y, batch)
             carried = run.state
-            total += batch.weight * loss
+            total += batch.weight * _finite(float(loss))
             weight += batch.weight
         return total / weight
 

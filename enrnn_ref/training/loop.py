@@ -7,7 +7,7 @@ from typing import Any
 
 from enrnn_ref.analysis import spectrum
 from enrnn_ref.errors import CheckpointError, EnrnnError
-from enrnn_ref.training.experiment import Experiment
+from enrnn_ref.training.experiment import Begun, Experiment
 from enrnn_ref.training.observer import Observer, Silent
 from enrnn_ref.training.run_directory import RunDirectory
 from enrnn_ref.training.state import TrainingState
@@ -58,12 +58,15 @@ def train(
         here = reached.fetched(experiment.engine)
         run.spectra.note(here.step, spectrum(experiment.model, here.params, here.buffers))
 
+    ahead: Begun | None = None
     while state.step < until:
         try:
             if state.step == 0:
                 run.spectra.trim(-1)  # a run that was killed before its first checkpoint has that line already
                 note_spectrum(state)
-            reached, record = experiment.step(state)
+            reached, settled = ahead or experiment.begin(state)
+            ahead = _begun_ahead(experiment, reached, until)
+            record = settled()
             if reached.step % config.evaluation_interval == 0 or reached.step == until:
                 record |= experiment.evaluate(reached)
                 note_spectrum(reached)
@@ -80,6 +83,19 @@ def train(
         if stopped:
             break
     return state
+
+
+def _begun_ahead(experiment: Experiment, state: TrainingState, until: int) -> Begun | None:
+    """The step after a state that is not known to hold yet, where that keeps a device busy.
+
+    What stands in its way counts when its turn has come: the step before may have failed.
+    """
+    if not experiment.engine.ahead or state.step >= until:
+        return None
+    try:
+        return experiment.begin(state)
+    except EnrnnError:
+        return None
 
 
 def resume(experiment: Experiment, run: RunDirectory) -> tuple[TrainingState, list[str]]:

@@ -11,8 +11,8 @@ from enrnn_ref import backends
 from enrnn_ref.backends.cuda import algebra, arrays, inverse, leader, sums
 from enrnn_ref.backends.cuda.algebra import DEVICE, ShiftedOnHost
 from enrnn_ref.backends.cuda.arrays import DeviceArray
+from enrnn_ref.backends.cuda.crossing import Later
 from enrnn_ref.backends.cuda.entries import grid_over
-from enrnn_ref.backends.cuda.later import Later
 from enrnn_ref.linalg.algebra import ClaimedLeader
 from enrnn_ref.parametrizations import (
     CoupledBlocks,

@@ -7,7 +7,7 @@ import enrnn_ref as er
 from enrnn_ref import backends
 from enrnn_ref.backends.cuda import arrays, target
 from enrnn_ref.backends.cuda.arrays import DeviceArray
-from enrnn_ref.backends.cuda.later import Later
+from enrnn_ref.backends.cuda.crossing import Later
 from enrnn_ref.backends.cuda.target import CudaAPIError, cuda, interface_of
 from tests.cuda.test_every_system import assert_alike
 from tests.cuda.told import told_of_a_map

@@ -217,7 +217,7 @@ def watched(monkeypatch, model, optimizer, task, clip=None):
     crossings = Crossings(monkeypatch)
     for name in ("forward", "backward"):
         crossings.during(monkeypatch, model, name, "model")
-    crossings.during(monkeypatch, optimizer, "step", "optimizer")
+    crossings.during(monkeypatch, optimizer, "begin", "optimizer")
     crossings.during(monkeypatch, task, "loss", "loss")
     state, record = experiment.step(state)
     return crossings, record
@@ -231,11 +231,11 @@ def test_of_a_step_numbers_alone_come_back(name, optimizer, clip, monkeypatch):
     crossings, record = watched(monkeypatch, model, OPTIMIZERS[optimizer](model), task, clip)
     assert record["gradient_norm"] > 1e-6
     assert crossings.of("loss", "there") == [BATCH * task.output_size]  # the target
-    assert crossings.of("loss", "here") == [1]  # the value
+    assert crossings.of("loss", "here") == []
     assert crossings.of("optimizer", "there") == []
     assert crossings.of("optimizer", "here") == [len(model.shapes)]  # whether the results of each are finite
     assert crossings.of("step", "there") == [LENGTH * BATCH * task.input_size]  # the batch, once
-    assert crossings.of("step", "here") == [2]  # the norm, as a scale and the sum of squares in it
+    assert crossings.of("step", "here") == [1, 1]  # the norm, and the loss
     assert crossings.of("model", "there") == []
     assert crossings.of("model", "here") == sorted(
         entries for _, recurrence, _, _ in model.recurrences({}) for entries in told_of_a_map(recurrence)
@@ -249,9 +249,9 @@ def test_of_labels_those_of_the_batch_cross(monkeypatch, tmp_path):
     batch = task.batch(1)
     assert not batch.fresh
     assert crossings.of("loss", "there") == [1, batch.target.size]  # one weight for all labels
-    assert crossings.of("loss", "here") == [1]
+    assert crossings.of("loss", "here") == []
     assert crossings.of("step", "there") == [batch.x.size]  # and not the state, which goes over from batch to batch
-    assert crossings.of("step", "here") == [2]
+    assert crossings.of("step", "here") == [1, 1]
 
 
 def test_parameters_come_to_the_host_only_for_who_needs_them(monkeypatch):
@@ -264,7 +264,7 @@ def test_parameters_come_to_the_host_only_for_who_needs_them(monkeypatch):
         with monkeypatch.context() as patch:
             crossings, _ = watched(patch, model, RMSprop(1e-3), task)
             own = [int(np.prod(shape)) for shape in model.parametrization.shapes.values()]
-            assert crossings.of("step", "here") == (sorted([2, *own]) if model in busy else [2])
+            assert crossings.of("step", "here") == (sorted([1, 1, *own]) if model in busy else [1, 1])
 
 
 def test_a_state_of_the_host_is_brought():

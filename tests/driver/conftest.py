@@ -34,8 +34,8 @@ def driver():
 @pytest.fixture
 def nothing_kept(monkeypatch):
     """Memory that nobody uses goes back to the driver, so that whoever goes on using it is found."""
-    from enrnn_ref.backends.cuda import later, memory
+    from enrnn_ref.backends.cuda import crossing, memory
 
-    for kept in (memory.kept, later.kept):
+    for kept in (memory.kept, crossing.kept):
         kept.stretches.clear()
         monkeypatch.setattr(kept, "_most", lambda: 0)

@@ -277,11 +277,14 @@ CUresult cuMemAlloc(CUdeviceptr *address, size_t bytes) {
     return CUDA_SUCCESS;
 }
 
+static void deliver_all(void);
+
 CUresult cuMemFree(CUdeviceptr address) {
     CALLED_IN_CONTEXT;
     Allocation *found = allocation_of(address);
     if (!found || found->begin != address || !found->live)
         return violation(CUDA_ERROR_INVALID_VALUE, "%s of %#llx, which is nobody's", __func__, address);
+    deliver_all();
     found->live = false;
     used -= found->size;
     madvise((void *)found->begin, found->size, MADV_DONTNEED);
@@ -304,6 +307,7 @@ static CUresult there(const char *function, CUdeviceptr address, size_t bytes) {
 CUresult cuMemcpyHtoD(CUdeviceptr target, const void *source, size_t bytes) {
     CALLED_IN_CONTEXT;
     TRY(there(__func__, target, bytes));
+    deliver_all();
     memcpy((void *)target, source, bytes);
     return CUDA_SUCCESS;
 }
@@ -316,26 +320,61 @@ static struct {
     size_t size;
 } pinned[PINNED];
 static struct {
-    void *target, *copy;
+    void *target;
+    const void *source;
     size_t size;
 } pending[PENDING]; /* in the order in which they were queued */
 static int waiting;
-static long delivered; /* how many came before the first of them */
+static long delivered, reached, marks; /* copies that are done; events that have come, and all that were recorded */
 
-/* What was queued before the copy of this number is there. */
+/* So many copies are done, with all that were queued before. */
 static void deliver(long until) {
     int done = 0;
-    for (; done < waiting && delivered + done < until; done++) {
-        memcpy(pending[done].target, pending[done].copy, pending[done].size);
-        free(pending[done].copy);
-    }
+    for (; done < waiting && delivered + done < until; done++)
+        memcpy(pending[done].target, pending[done].source, pending[done].size);
     memmove(pending, pending + done, (waiting - done) * sizeof *pending);
     waiting -= done;
     delivered += done;
 }
 
+/* The host waits for the device. */
 static void deliver_all(void) {
     deliver(delivered + waiting);
+    reached = marks;
+}
+
+static bool is_pinned(const void *memory, size_t bytes) {
+    uintptr_t begin = (uintptr_t)memory;
+    for (int i = 0; i < PINNED; i++)
+        if (pinned[i].begin && pinned[i].begin <= begin && begin + bytes <= pinned[i].begin + pinned[i].size)
+            return true;
+    return false;
+}
+
+static CUresult known(const char *function, CUstream stream);
+
+static CUresult queue(const char *function, void *target, const void *source, const void *here, size_t bytes,
+                      CUstream stream) {
+    TRY(there(function, (CUdeviceptr)(here == target ? source : target), bytes));
+    TRY(known(function, stream));
+    if (!is_pinned(here, bytes)) return violation(CUDA_ERROR_INVALID_VALUE, "%s: %p may move", function, here);
+    if (waiting == PENDING) return violation(CUDA_ERROR_OUT_OF_MEMORY, "%s: nobody waits for so many", function);
+    pending[waiting].target = target;
+    pending[waiting].source = source;
+    pending[waiting++].size = bytes;
+    return CUDA_SUCCESS;
+}
+
+CUresult cuMemcpyDtoHAsync(void *target, CUdeviceptr source, size_t bytes, CUstream stream) {
+    CALLED_IN_CONTEXT;
+    TRY(queue(__func__, target, (void *)source, target, bytes, stream));
+    memset(target, 0xff, bytes);
+    return CUDA_SUCCESS;
+}
+
+CUresult cuMemcpyHtoDAsync(CUdeviceptr target, const void *source, size_t bytes, CUstream stream) {
+    CALLED_IN_CONTEXT;
+    return queue(__func__, (void *)target, source, source, bytes, stream);
 }
 
 CUresult cuMemcpyDtoH(void *target, CUdeviceptr source, size_t bytes) {
@@ -370,30 +409,11 @@ CUresult cuMemFreeHost(void *memory) {
     return violation(CUDA_ERROR_INVALID_VALUE, "%s of %p, which is nobody's", __func__, memory);
 }
 
-static CUresult known(const char *function, CUstream stream);
-
-CUresult cuMemcpyDtoHAsync(void *target, CUdeviceptr source, size_t bytes, CUstream stream) {
-    CALLED_IN_CONTEXT;
-    TRY(there(__func__, source, bytes));
-    TRY(known(__func__, stream));
-    uintptr_t begin = (uintptr_t)target;
-    bool writable = false;
-    for (int i = 0; i < PINNED; i++)
-        writable |= pinned[i].begin && pinned[i].begin <= begin && begin + bytes <= pinned[i].begin + pinned[i].size;
-    if (!writable) return violation(CUDA_ERROR_INVALID_VALUE, "%s: %p is not the device's to write to", __func__, target);
-    if (waiting == PENDING) return violation(CUDA_ERROR_OUT_OF_MEMORY, "%s: nobody waits for so many", __func__);
-    pending[waiting].target = target;
-    pending[waiting].copy = malloc(bytes);
-    pending[waiting].size = bytes;
-    memcpy(pending[waiting++].copy, (void *)source, bytes);
-    memset(target, 0xff, bytes);
-    return CUDA_SUCCESS;
-}
-
 CUresult cuMemcpyDtoD(CUdeviceptr target, CUdeviceptr source, size_t bytes) {
     CALLED_IN_CONTEXT;
     TRY(there(__func__, source, bytes));
     TRY(there(__func__, target, bytes));
+    deliver_all();
     memmove((void *)target, (void *)source, bytes);
     return CUDA_SUCCESS;
 }
@@ -443,7 +463,7 @@ CUresult cuCtxSynchronize(void) {
 static struct CUevent_st {
     int kind;
     bool recorded;
-    bool waited;        /* for which the host has: until then it has not come, as if the device were behind */
+    long mark;          /* which of all records: until the host waits for it, or for a later one, it has not come */
     long copies;        /* that are queued before it */
     struct timespec at; /* of the record: nothing that is queued takes any time */
 } events[1024];
@@ -477,7 +497,7 @@ CUresult cuEventRecord(CUevent event, CUstream stream) {
     TRY(marked(__func__, event, false));
     TRY(known(__func__, stream));
     event->recorded = true;
-    event->waited = false;
+    event->mark = ++marks;
     event->copies = delivered + waiting;
     clock_gettime(CLOCK_MONOTONIC, &event->at);
     return CUDA_SUCCESS;
@@ -486,15 +506,15 @@ CUresult cuEventRecord(CUevent event, CUstream stream) {
 CUresult cuEventSynchronize(CUevent event) {
     CALLED_IN_CONTEXT;
     TRY(marked(__func__, event, true));
-    event->waited = true;
+    if (event->mark > reached) reached = event->mark;
     deliver(event->copies);
     return CUDA_SUCCESS;
 }
 
 CUresult cuEventQuery(CUevent event) {
     CALLED_IN_CONTEXT;
-    TRY(marked(__func__, event, true));
-    return event->waited ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY;
+    TRY(marked(__func__, event, false));
+    return event->mark <= reached ? CUDA_SUCCESS : CUDA_ERROR_NOT_READY; /* one that was never recorded has come */
 }
 
 CUresult cuEventElapsedTime(float *milliseconds, CUevent first, CUevent last) {
@@ -724,7 +744,7 @@ CUresult cuGetProcAddress(const char *name, void **found, int version, cuuint64_
         ENTRY(cuGetProcAddress), ENTRY(cuInit), ENTRY(cuKernelGetAttribute), ENTRY(cuLaunchKernelEx),
         ENTRY(cuLibraryGetKernel), ENTRY(cuLibraryLoadData), ENTRY(cuLibraryUnload), ENTRY(cuMemAlloc),
         ENTRY(cuMemFree), ENTRY(cuMemGetInfo), ENTRY(cuMemcpyDtoD), ENTRY(cuMemcpyDtoH),
-        ENTRY(cuMemcpyDtoHAsync), ENTRY(cuMemcpyHtoD), ENTRY(cuMemHostAlloc), ENTRY(cuMemFreeHost),
+        ENTRY(cuMemcpyDtoHAsync), ENTRY(cuMemcpyHtoD), ENTRY(cuMemcpyHtoDAsync), ENTRY(cuMemHostAlloc), ENTRY(cuMemFreeHost),
         ENTRY(cuOccupancyMaxActiveBlocksPerMultiprocessor), ENTRY(cuStreamCreate), ENTRY(cuStreamDestroy),
         ENTRY(cuStreamGetCtx), ENTRY(cuStreamSynchronize),
     };

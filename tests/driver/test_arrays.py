@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import enrnn_ref as er
+from enrnn_ref import backends
 from enrnn_ref.backends.cuda.arrays import DeviceArray, to_device
 from enrnn_ref.backends.cuda.target import cuda
 from enrnn_ref.losses import mean_squared_error, softmax_cross_entropy
@@ -139,3 +140,19 @@ def memory_left():
     context = cuda.current_context()
     context.memory_manager.deallocations.clear()
     return context.get_memory_info().free
+
+
+def test_what_is_sent_may_be_changed_at_once_and_memory_for_it_does_not_grow(driver):
+    engine = backends.get("cuda")
+    for number in range(5):
+        source = np.full(1000, float(number))
+        there = engine.take(source)
+        source[:] = -1.0
+        np.testing.assert_array_equal(engine.give(there), np.full(1000, float(number)))
+    driver.forget()
+    for _ in range(5):
+        engine.give(engine.take(source))
+    assert driver.calls("cuMemHostAlloc") == 0
+    first, second = engine.take(source), engine.take(2 * source)  # before the device has taken the first
+    np.testing.assert_array_equal(engine.give(first), source)
+    np.testing.assert_array_equal(engine.give(second), 2 * source)

@@ -74,6 +74,12 @@ def test_what_is_not_queued_ahead_may_begin_at_once(driver):
     assert driver.launches == []
 
 
+def test_several_runs_are_timed_as_one():
+    ran = []
+    assert gpu.Call(lambda: ran.append(0), event=type("Events", (Event,), {"early": 0}), times=4).seconds() == 5e-3 / 4
+    assert len(ran) == 4
+
+
 @pytest.mark.parametrize("backwards", [False, True])
 def test_only_what_is_a_few_launches_is_queued_ahead(backwards):
     case = gpu.Case(Size("small", 40, 24, 5, 4), peers=())

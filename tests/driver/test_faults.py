@@ -41,7 +41,7 @@ except errors.BackendUnavailable as error:
         ("cuMemAlloc", OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY.*checkpoint_every"),
         ("cuLaunchKernelEx", OUT_OF_RESOURCES, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES.*another rung"),
         ("cuLaunchKernelEx", FAILED, "CUDA_ERROR_LAUNCH_FAILED.*start a new one"),
-        ("cuMemcpyHtoD", FAILED, "CUDA_ERROR_LAUNCH_FAILED.*start a new one"),
+        ("cuMemcpyHtoDAsync", FAILED, "CUDA_ERROR_LAUNCH_FAILED.*start a new one"),
         ("cuMemcpyDtoH", FAILED, "CUDA_ERROR_LAUNCH_FAILED.*start a new one"),
     ],
 )
@@ -80,8 +80,10 @@ def test_any_call_may_fail_by_which_the_host_reads_later(function, code, driver)
     model, engine = ENRNN(2, 4, 3, on_degenerate="proceed"), backends.get("cuda")
     params = {key: engine.take(array) for key, array in model.init(0).items()}
 
+    x = engine.take(np.ones((3, 2, 2)))
+
     def forward():
-        return model.forward(params, np.ones((3, 2, 2)), backend="cuda")
+        return model.forward(params, x, backend="cuda")
 
     forward()
     driver.forget()

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from enrnn_ref import ENRNN, backends
+from enrnn_ref import ENRNN, backends, tasks
 from enrnn_ref.backends.cuda import leader
 from enrnn_ref.bench import Size
 from enrnn_ref.bench.device_step import DeviceStep, launches_of
 from enrnn_ref.cli.app import app
 from enrnn_ref.linalg.eigenpair import eigenpair_of
 from enrnn_ref.optimizers import Adam, Groups, RMSprop
-from enrnn_ref.training import RunDirectory, build
+from enrnn_ref.training import Experiment, RunDirectory, build
 from tests.test_optimizers import RULES
 from tests.training.small import switching_enrnn
 
@@ -55,6 +55,28 @@ def test_every_optimiser(name, driver):
         assert state.step == step
         assert driver.launches
     experiment.evaluate(state)
+
+
+def test_a_step_is_queued_without_waiting_but_for_the_proof_of_its_matrix(driver, monkeypatch):
+    """Neither data nor numbers are waited for until a record is asked for, which the next step need not wait for."""
+    monkeypatch.setattr(leader, "_proved", lambda *_: eigenpair_of(np.diag([0.9, 0.5, 0.4, 0.3, 0.2, 0.1])))
+    task = tasks.build("adding", length=5, batch_size=4, seed=1, test_size=3, dtype=np.float32)
+    model = ENRNN(task.input_size, 8, 6, task.output_size, readout=task.readout, on_degenerate="proceed")
+    experiment = Experiment(model, task, Adam(1e-3), 1.0, "cuda")
+    begun = experiment.begin(experiment.start(0))
+    begun.settled()
+    begun = experiment.begin(begun.state)
+    driver.forget()
+    following = experiment.begin(begun.state)
+    waits = [call for call in driver.order if call in WAITS]
+    assert waits == ["cuEventSynchronize"] * 2  # of (I + A)^-1, and of the leader
+    assert driver.calls("cuMemcpyHtoD") == 0
+    assert driver.calls("cuMemcpyHtoDAsync") == 3  # the batch, its targets, and the slope of the pair above
+    for step in (begun, following):
+        driver.forget()
+        step.settled()
+        assert driver.order.count("launch") == 0
+        assert [call for call in driver.order if call in WAITS] == ["cuEventSynchronize"] * 3  # loss, norm, update
 
 
 def kernels_of(step, driver):

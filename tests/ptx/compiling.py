@@ -17,7 +17,7 @@ from enrnn_ref.backends.cuda.entrywise import applying
 from enrnn_ref.backends.cuda.inverse import exchange, invert_tile
 from enrnn_ref.backends.cuda.leader import deflate, find_ranges, rank_two, take_apart
 from enrnn_ref.backends.cuda.losses import add_entropies, add_squares
-from enrnn_ref.backends.cuda.norm import add_scaled_squares, combine
+from enrnn_ref.backends.cuda.norm import add_scaled_squares, combine, limiting
 from enrnn_ref.backends.cuda.persistent import persistent_kernels
 from enrnn_ref.backends.cuda.power import square
 from enrnn_ref.backends.cuda.products import add_slices, products, sum_rows
@@ -25,7 +25,6 @@ from enrnn_ref.backends.cuda.steps import add_product, add_rows, clear_rows, kee
 from enrnn_ref.backends.cuda.sums import add_parts, add_products
 from enrnn_ref.backends.cuda.target import cuda
 from enrnn_ref.backends.cuda.units import units_of
-from enrnn_ref.optimizers.clipping import entry_scaled
 
 INTEGER, INDICES = numba.int64, numba.types.Array(numba.int32, 1, "C")
 HELD, THREADS = 80, 320  # the adding problem's 160 columns, of which two threads take 80 each
@@ -125,9 +124,9 @@ def shared_kernels(dtype):
             add_entropies,
             (doubles(1), array(2), array(2), numba.types.Array(numba.intp, 1, "C"), doubles(1)),
         ),
-        "add_scaled_squares": (add_scaled_squares, (doubles(2), array(1))),
-        "combine": (combine, (doubles(1), doubles(2))),
-        "entry_scaled": entrywise_kernel(entry_scaled, 1, 1, 1, dtype),
+        "add_scaled_squares": (add_scaled_squares(3), (doubles(2), numba.types.UniTuple(array(1), 3))),
+        "combine": (combine, (doubles(0), doubles(2))),
+        "limiting": (limiting(3), (*[numba.types.UniTuple(array(1), 3)] * 2, doubles(0), numba.float64)),
         "over_time": (product.over_time, (three, three, three, array(1), INTEGER)),
         "over_time of views": (product.over_time, (three, view(3), view(3), array(1), INTEGER)),
         "over_columns": (product.over_columns, (three, three, three, array(1), INTEGER)),

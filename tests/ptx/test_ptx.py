@@ -31,6 +31,7 @@ FLOAT64_ALLOWED = {  # long sums, by intention
     "add_entropies",
     "add_scaled_squares",
     "combine",
+    "limiting",  # its factor, once
 }
 BARRIERS = {
     # name: (of the block, of the grid); forward: states staged, sums complete, step done; backward the same.

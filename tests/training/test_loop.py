@@ -9,13 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 
+from enrnn_ref.backends import Backend
 from enrnn_ref.errors import ConfigError, DegenerateEigenvalueError, NotFiniteError
 from enrnn_ref.optimizers import SGD
 from enrnn_ref.training import RunDirectory, build, train
 from enrnn_ref.training.checkpoint import CheckpointFolder
+from enrnn_ref.training.experiment import Begun, Experiment
 from enrnn_ref.training.metrics import MetricsLog
 from enrnn_ref.training.run_directory import unused_path
+from enrnn_ref.training.state import TrainingState
 from tests.training.small import assert_same_bits, finite, go_on, latest, run_through, switching_enrnn
+
+
+@pytest.fixture(params=[False, True], ids=["waiting", "ahead"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step by itself, or the next one begun before the last is settled, as on a device."""
+    monkeypatch.setattr(Backend, "ahead", request.param)
 
 
 class Listener:
@@ -36,6 +45,7 @@ class Listener:
         self.warnings.append(message)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_steps_evaluations_and_checkpoints_fall_where_they_should(tmp_path: Path) -> None:
     config = switching_enrnn(evaluation_interval=4, checkpoint_interval=3)
     experiment, run, listener = build(config), RunDirectory.create(tmp_path / "run", config), Listener()
@@ -68,6 +78,7 @@ def test_evaluations_and_checkpoints_change_nothing(tmp_path: Path) -> None:
     assert_same_bits(often, never)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_a_request_to_stop_is_followed_after_the_step_and_saved(tmp_path: Path) -> None:
     config = switching_enrnn()
     experiment, run, listener = build(config), RunDirectory.create(tmp_path / "run", config), Listener()
@@ -86,6 +97,7 @@ def test_a_request_to_stop_is_followed_after_the_step_and_saved(tmp_path: Path) 
     assert_same_bits(loaded, state)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_divergence_leaves_the_last_good_state(tmp_path: Path) -> None:
     config = switching_enrnn(optimizer=SGD(1e3).to_config(), clip=None)
     experiment, run, listener = build(config), RunDirectory.create(tmp_path / "run", config), Listener()
@@ -100,6 +112,40 @@ def test_divergence_leaves_the_last_good_state(tmp_path: Path) -> None:
         go_on(run.path, 200)
 
 
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_step_is_begun_before_the_last_is_settled_where_that_helps(
+    ahead: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Backend, "ahead", ahead)
+    events: list[tuple[str, int]] = []
+    begin = Experiment.begin
+
+    def noted(experiment: Experiment, state: TrainingState) -> Begun:
+        begun = begin(experiment, state)
+        events.append(("begun", begun.state.step))
+
+        def settled() -> dict[str, Any]:
+            events.append(("settled", begun.state.step))
+            return begun.settled()
+
+        return begun._replace(settled=settled)
+
+    monkeypatch.setattr(Experiment, "begin", noted)
+    run_through(tmp_path / "run", switching_enrnn(), 3)
+    in_turns = [(what, step) for step in (1, 2, 3) for what in ("begun", "settled")]
+    staggered = [("begun", 1), ("begun", 2), ("settled", 1), ("begun", 3), ("settled", 2), ("settled", 3)]
+    assert events == (staggered if ahead else in_turns)
+
+
+def test_running_ahead_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = run_through(tmp_path / "waiting", switching_enrnn(), 20)
+    monkeypatch.setattr(Backend, "ahead", True)
+    assert_same_bits(run_through(tmp_path / "ahead", switching_enrnn(), 20), expected)
+    records = [RunDirectory.open(tmp_path / name).metrics.read() for name in ("waiting", "ahead")]
+    assert records[0] == records[1]
+
+
+@pytest.mark.usefixtures("either_way")
 def test_a_degenerate_leader_that_may_not_pass_leaves_the_last_good_state(tmp_path: Path) -> None:
     options = {"long_size": 5, "short_size": 3, "normalize": "always", "on_degenerate": "raise"}
     config = switching_enrnn(model_options=options)

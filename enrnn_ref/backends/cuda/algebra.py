@@ -16,9 +16,9 @@ import numpy.typing as npt
 from enrnn_ref.arrays import Array, float_array
 from enrnn_ref.backends.cuda import arrays, sums
 from enrnn_ref.backends.cuda.arrays import DeviceArray
+from enrnn_ref.backends.cuda.crossing import Later
 from enrnn_ref.backends.cuda.entries import grid_over
 from enrnn_ref.backends.cuda.inverse import inverted
-from enrnn_ref.backends.cuda.later import Later
 from enrnn_ref.backends.cuda.leader import leading_pair
 from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.target import array_of, cuda, device_errors, kernel

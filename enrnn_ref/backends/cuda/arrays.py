@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from enrnn_ref.arrays import Array
 from enrnn_ref.backends.cuda.arithmetic import Arithmetic
+from enrnn_ref.backends.cuda.crossing import send
 from enrnn_ref.backends.cuda.entries import grid_over, place_of
 from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.target import cuda, device_errors, device_function, interface_of, kernel, view_of
@@ -118,6 +119,10 @@ class DeviceArray(Arithmetic):
         """A new contiguous array."""
         return self.astype(self.dtype)
 
+    def __float__(self) -> float:
+        """An entry by itself; waits for all that is queued."""
+        return float(self.copy_to_host())
+
     def reshape(self, *shape: int) -> DeviceArray:
         """A view in another form; of a contiguous array, which nothing has to be copied for."""
         assert self.contiguous
@@ -150,7 +155,7 @@ def to_device(array: Array) -> Any:
     # broadcast, which it does not reshape. There and back makes the strides anew.
     there = device_array(contiguous.shape, contiguous.dtype)
     if contiguous.size:
-        there.copy_to_device(contiguous.reshape(-1).reshape(contiguous.shape))
+        send(there, contiguous.reshape(-1).reshape(contiguous.shape))
     return there
 
 

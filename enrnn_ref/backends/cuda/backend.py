@@ -8,7 +8,7 @@ change, such as where the gates stand, is brought once.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,10 @@ from enrnn_ref.backends.base import (
 from enrnn_ref.backends.cuda import arrays, entrywise, loops
 from enrnn_ref.backends.cuda.algebra import DEVICE
 from enrnn_ref.backends.cuda.arrays import DeviceArray
+from enrnn_ref.backends.cuda.crossing import Later
 from enrnn_ref.backends.cuda.loops import Carried, DeviceTape
 from enrnn_ref.backends.cuda.memory import device_array
-from enrnn_ref.backends.cuda.norm import norm
+from enrnn_ref.backends.cuda.norm import limited, norm
 from enrnn_ref.backends.cuda.operands import Operands
 from enrnn_ref.backends.cuda.rule import Limits, Plan, loop_of, plan
 from enrnn_ref.backends.cuda.target import SIMULATED, cuda, device_errors, require_device
@@ -51,6 +52,7 @@ class CudaBackend(Backend):
 
     name = "cuda"
     blocked = False  # no cache holds a block of time, and every launch costs
+    ahead = True
 
     def __init__(self) -> None:
         require_device()
@@ -128,8 +130,19 @@ class CudaBackend(Backend):
         return entrywise.over_all(tasks)
 
     @device_errors()
-    def norm(self, there: Sequence[Any]) -> float:
+    def later(self, number: Any) -> Callable[[], float]:
+        if not isinstance(number, DeviceArray):
+            return super().later(number)
+        later = Later(number)
+        return lambda: float(later.read())
+
+    @device_errors()
+    def norm(self, there: Sequence[Any]) -> Any:
         return norm(there)
+
+    @device_errors()
+    def limited(self, there: Sequence[Any], norm: Any, limit: float) -> Sequence[Any]:
+        return limited(there, norm, limit)
 
     @device_errors()
     def affine(self, x: Any, weight: Any, bias: Any | None, out: Any = None) -> Any:

@@ -12,6 +12,7 @@ import numpy as np
 
 from enrnn_ref.backends.cuda import arrays
 from enrnn_ref.backends.cuda.arrays import DeviceArray
+from enrnn_ref.backends.cuda.crossing import Later
 from enrnn_ref.backends.cuda.entries import grid_over
 from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.target import cuda, device_function, kernel
@@ -24,7 +25,7 @@ TOGETHER = 64
 
 
 def over_all(tasks: Sequence[Entrywise]) -> Found:
-    """The results of all tasks; which hold NaN or infinity is noted on the device, and fetched when asked for."""
+    """The results of all tasks; which hold NaN or infinity is noted on the device, and waited for when asked for."""
     found: list[Any] = []
     broken = DeviceArray(arrays.zeros((len(tasks),), np.int32))
     for alike in _alike(tasks):
@@ -40,8 +41,10 @@ def over_all(tasks: Sequence[Entrywise]) -> Found:
             work[grid_over(largest)](_flat(new), _flat(there), numbers, broken.data, alike.start)
         found += new
 
+    later = Later(broken)
+
     def first_broken() -> int | None:
-        return next(iter(np.flatnonzero(broken.copy_to_host()).tolist()), None)
+        return next(iter(np.flatnonzero(later.read()).tolist()), None)
 
     return Found(found, first_broken)
 

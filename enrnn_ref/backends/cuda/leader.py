@@ -16,8 +16,8 @@ import numpy as np
 from enrnn_ref.arrays import Array
 from enrnn_ref.backends.cuda import arrays, sums
 from enrnn_ref.backends.cuda.arrays import DeviceArray
+from enrnn_ref.backends.cuda.crossing import Later
 from enrnn_ref.backends.cuda.entries import grid_over
-from enrnn_ref.backends.cuda.later import Later
 from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.power import SMALLEST_EXPONENT, meeting_blocks, raised
 from enrnn_ref.backends.cuda.sums import sum_of_block, sum_of_parts

@@ -1,4 +1,4 @@
-"""Losses of an output that lies on the device, and their gradients there; the value alone comes to the host.
+"""Losses of an output that lies on the device, and their gradients there.
 
 As on the host the arithmetic is in float64 and the gradient is rounded once. Every thread sums the entries, or the
 positions, that are its own; sums.py adds those up, block by block.
@@ -21,18 +21,18 @@ from enrnn_ref.backends.cuda.target import cuda, device_errors, kernel
 
 
 @device_errors()
-def squared_error(y: Any, target: Any) -> tuple[float, Any]:
-    """Mean of (y − target)² and its gradient; y lies on the device, the target there or on the host."""
+def squared_error(y: Any, target: Any) -> tuple[Any, Any]:
+    """Mean of (y − target)², (), and its gradient; y lies on the device, the target there or on the host."""
     there = target if isinstance(target, DeviceArray) else DeviceArray(arrays.to_device(target))
     dy, parts = DeviceArray(device_array(y.shape, y.dtype)), sums.room()
     flat = (array.reshape(y.size).data for array in (dy, y, there))
     add_squares[BLOCKS, THREADS](parts, *flat, 2.0 / y.size)
-    return float(sums.total(parts).copy_to_host()) / y.size, dy
+    return sums.total(parts) / y.size, dy
 
 
 @device_errors()
-def cross_entropy(logits: Any, labels: npt.NDArray[np.intp], weights: Array) -> tuple[float, Any]:
-    """Σ weight · (−log softmax(logits)[label]) and its gradient.
+def cross_entropy(logits: Any, labels: npt.NDArray[np.intp], weights: Array) -> tuple[Any, Any]:
+    """Σ weight · (−log softmax(logits)[label]), (), and its gradient.
 
     ``logits`` (..., C) lie on the device; ``labels`` (..., 1) and ``weights`` (..., 1), or one for all, on the host.
     """
@@ -40,7 +40,7 @@ def cross_entropy(logits: Any, labels: npt.NDArray[np.intp], weights: Array) -> 
     rows = (array.reshape(labels.size, logits.shape[-1]).data for array in (dlogits, logits))
     of_positions = (arrays.to_device(array.ravel()) for array in (labels, weights))
     add_entropies[BLOCKS, THREADS](parts, *rows, *of_positions)
-    return float(sums.total(parts).copy_to_host()), dlogits
+    return sums.total(parts), dlogits
 
 
 @kernel

@@ -1,35 +1,59 @@
-"""The Euclidean norm of all entries of some arrays, in float64 and in an order that is always the same.
+"""The Euclidean norm of all entries of some arrays, in float64 and in an order that is always the same; a limit for it.
 
 Squares of gradients that need clipping may overflow, so a sum of squares is a pair (s, q) that stands for s² q, with
 the largest magnitude for s. Every thread of a launch over the entries has a pair of its own; one block combines them,
-two by two.
+two by two. The norm stays on the device.
 """
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from enrnn_ref.backends.cuda import arrays
 from enrnn_ref.backends.cuda.arrays import DeviceArray
+from enrnn_ref.backends.cuda.entries import grid_over
 from enrnn_ref.backends.cuda.memory import device_array
 from enrnn_ref.backends.cuda.sums import BLOCKS, DOUBLE, THREADS
 from enrnn_ref.backends.cuda.target import cuda, device_function, kernel
+from enrnn_ref.backends.tuples import scattering
+
+TOGETHER = 24
+"""Arrays that one launch reads at most, and writes at most: what a kernel is handed has to fit into four kilobytes."""
 
 
-def norm(there: Sequence[Any]) -> float:
-    """Of all entries together; a pair is all that comes to the host."""
+def norm(there: Sequence[Any]) -> DeviceArray:
+    """Of all entries together, ()."""
     pairs = arrays.zeros((2, BLOCKS * THREADS), np.float64)
-    for array in there:
-        if array.size:
-            add_scaled_squares[BLOCKS, THREADS](pairs, array.reshape(array.size).data)
-    found = device_array(2, np.float64)
-    combine[1, THREADS](found, pairs)
-    scale, squares = DeviceArray(found).copy_to_host()
-    return float(scale) * math.sqrt(squares)
+    for part in _parts(there):
+        add_scaled_squares(len(part))[BLOCKS, THREADS](pairs, _flat(part))
+    found = DeviceArray(device_array(1, np.float64))[0]
+    combine[1, THREADS](found.data, pairs)
+    return found
+
+
+def limited(there: Sequence[Any], norm: DeviceArray, limit: float) -> list[DeviceArray]:
+    """New arrays: all scaled by one factor, so that what had this norm has the limit at most."""
+    found = [DeviceArray(device_array(array.shape, array.dtype)) for array in there]
+    for targets, sources in zip(_parts(found), _parts(there), strict=True):
+        grid = grid_over(max(array.size for array in sources))
+        limiting(len(sources))[grid](_flat(targets), _flat(sources), norm.data, float(limit))
+    return found
+
+
+def _parts(there: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Arrays with entries, so many as may share a launch."""
+    filled = [array for array in there if array.size]
+    for first in range(0, len(filled), TOGETHER):
+        yield filled[first : first + TOGETHER]
+
+
+def _flat(there: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(array.reshape(array.size).data for array in there)
 
 
 @device_function
@@ -51,19 +75,48 @@ def scaled_sum(one: Any, other: Any) -> Any:
     return one[0], one[1] + other[1]
 
 
-@kernel
-def add_scaled_squares(pairs: Any, array: Any) -> None:
-    """To each thread's pair, a column of (2, threads), the squares of its own entries."""
-    own = cuda.grid(1)
+@device_function
+def add_own(pairs: Any, array: Any, own: int, step: int) -> None:
+    """To a thread's pair, a column of (2, threads), the squares of its own entries."""
     pair = pairs[0, own], pairs[1, own]
-    for k in range(own, array.shape[0], cuda.gridsize(1)):
+    for k in range(own, array.shape[0], step):
         pair = scaled_sum(pair, scaled_square(np.float64(array[k])))
     pairs[0, own], pairs[1, own] = pair
 
 
+@functools.cache
+def add_scaled_squares(count: int) -> Any:
+    """``work(pairs, arrays)``: to the pair of each thread the squares of its own entries of so many arrays."""
+    added = [f"add_own(pairs, arrays[{i}], own, step)" for i in range(count)]
+    add_each = device_function(scattering("pairs, arrays, own, step", added, {"add_own": add_own}))
+
+    @kernel
+    def work(pairs: Any, arrays: Any) -> None:
+        add_each(pairs, arrays, cuda.grid(1), cuda.gridsize(1))
+
+    return work
+
+
+@functools.cache
+def limiting(count: int) -> Any:
+    """``work(targets, sources, norm, limit)``: tuples of so many arrays with one axis."""
+    scaled = [
+        f"for k in range(first, targets[{i}].shape[0], step): targets[{i}][k] = factor * sources[{i}][k]"
+        for i in range(count)
+    ]
+    scale_each = device_function(scattering("targets, sources, factor, first, step", scaled, {}))
+
+    @kernel
+    def work(targets: Any, sources: Any, norm: Any, limit: float) -> None:
+        factor = limit / norm[()] if norm[()] > limit else np.float64(1)
+        scale_each(targets, sources, targets[0].dtype.type(factor), cuda.grid(1), cuda.gridsize(1))
+
+    return work
+
+
 @kernel
 def combine(found: Any, pairs: Any) -> None:
-    """found (2,): what the pairs of all threads add up to; for one block, whose threads are a power of two."""
+    """found (): the root of what the pairs of all threads add up to; for one block, its threads a power of two."""
     scales = cuda.shared.array(THREADS, DOUBLE)  # a line each: by it the simulator tells them apart
     squares = cuda.shared.array(THREADS, DOUBLE)
     own, half = cuda.threadIdx.x, THREADS // 2
@@ -78,4 +131,4 @@ def combine(found: Any, pairs: Any) -> None:
             scales[own], squares[own] = pair
         half //= 2
     if own == 0:
-        found[0], found[1] = scales[0], squares[0]
+        found[()] = scales[0] * math.sqrt(squares[0])
