@@ -11,6 +11,7 @@ A device's memory is kept in the same way (cuda/memory.py).
 from __future__ import annotations
 
 import math
+import operator
 import weakref
 from collections import deque
 from collections.abc import Callable
@@ -27,6 +28,9 @@ LARGE_BYTES = 1 << 20
 
 KEPT_BYTES = 1 << 30
 """How much a process holds at most that it does not use at the moment."""
+
+
+_NBYTES = operator.attrgetter("nbytes")
 
 
 class Kept:
@@ -59,7 +63,7 @@ class Kept:
     def give_back(self, stretch: Any) -> None:
         """Keep it, and let go of the longest kept ones that this leaves no room for."""
         self.stretches.append(stretch)
-        while sum(other.nbytes for other in tuple(self.stretches)) > self._most():
+        while sum(map(_NBYTES, tuple(self.stretches))) > self._most():
             self.stretches.popleft()
 
     def lend(self, stretch: Any, borrower: object) -> None:

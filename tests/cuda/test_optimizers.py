@@ -7,7 +7,7 @@ import pytest
 
 import enrnn_ref as er
 from enrnn_ref import backends
-from enrnn_ref.backends.cuda import arrays, sums
+from enrnn_ref.backends.cuda import arrays, norm, sums
 from enrnn_ref.backends.cuda.arrays import DeviceArray
 from enrnn_ref.backends.cuda.crossing import Later
 from enrnn_ref.backends.cuda.target import CudaAPIError
@@ -84,6 +84,17 @@ def test_clipping_is_that_of_the_host(limit, dtype):
     for key, array in here(found).items():
         assert array.dtype == dtype
         np.testing.assert_allclose(array, expected[key], rtol=4 * np.finfo(dtype).eps, err_msg=key)
+
+
+@pytest.mark.parametrize("limit", [1e-3, 1e3])
+def test_clipping_of_more_arrays_than_share_a_launch(limit):
+    rng = np.random.default_rng(0)
+    grads = {f"g{k}": rng.standard_normal((k % 4, 1 + k % 3)).astype(np.float32) for k in range(3 * norm.TOGETHER)}
+    expected, expected_norm = clip_by_global_norm(grads, limit)
+    found, found_norm = clip_by_global_norm(there(grads), limit)
+    assert found_norm == pytest.approx(expected_norm, rel=1e3 * EPS, abs=0)
+    for key, array in here(found).items():
+        np.testing.assert_allclose(array, expected[key], rtol=4 * np.finfo(np.float32).eps, err_msg=key)
 
 
 @pytest.mark.parametrize("size", [1e-200, 1e-310, 1e200, 1e308])

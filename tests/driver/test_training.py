@@ -8,12 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from enrnn_ref import ENRNN, backends, tasks
-from enrnn_ref.backends.cuda import leader
+from enrnn_ref.backends.cuda import leader, norm
 from enrnn_ref.bench import Size
 from enrnn_ref.bench.device_step import DeviceStep, launches_of
 from enrnn_ref.cli.app import app
 from enrnn_ref.linalg.eigenpair import eigenpair_of
 from enrnn_ref.optimizers import Adam, Groups, RMSprop
+from enrnn_ref.optimizers.clipping import begin_clipping
 from enrnn_ref.training import Experiment, RunDirectory, build
 from tests.test_optimizers import RULES
 from tests.training.small import switching_enrnn
@@ -127,9 +128,12 @@ def test_more_parameters_take_no_more_launches(name, driver):
 
     def launches(count):
         params = {str(k): engine.take(np.ones((k, 3), np.float32)) for k in range(1, count + 1)}
-        return kernels_of(functools.partial(rule.step, params, params, rule.init(params)), driver)
+        step = functools.partial(rule.step, params, params, rule.init(params))
+        clip = functools.partial(begin_clipping, params, 1.0)
+        return len(kernels_of(step, driver)), len(kernels_of(clip, driver))
 
-    assert 0 < len(launches(2)) == len(launches(9))
+    assert (0, 0) < launches(2) == launches(9)
+    assert launches(norm.TOGETHER + 1)[1] == launches(norm.TOGETHER)[1] + 2
 
 
 def test_the_launches_of_a_step_can_be_repeated_by_themselves(driver):
