@@ -351,8 +351,8 @@ def _decomposed(matrix: Array) -> tuple[Array, Array, Array]:
     real, imaginary, left, right, unconverged = lapack.dgeev(matrix, lwork=_workspace(n))
     if unconverged:
         raise np.linalg.LinAlgError(f"{unconverged} eigenvalues of a {n} x {n} matrix did not converge.")
-    (upper,) = (imaginary > 0.0).nonzero()
-    return real + 1j * imaginary, _complex_columns(left, upper), _complex_columns(right, upper)
+    both = _complex_columns(np.concatenate([left, right]), imaginary)
+    return real + 1j * imaginary, both[:n], both[n:]
 
 
 @functools.lru_cache(maxsize=8)
@@ -362,8 +362,9 @@ def _workspace(size: int) -> int:
     return int(lapack.dgeev_lwork(size)[0])
 
 
-def _complex_columns(vectors: Array, upper: Array) -> Array:
+def _complex_columns(vectors: Array, imaginary: Array) -> Array:
     """LAPACK's real form: of a pair, real and imaginary part of the vector whose eigenvalue has a positive one."""
+    (upper,) = (imaginary > 0.0).nonzero()
     columns, parts = vectors.astype(np.complex128), vectors[:, upper + 1]
     columns.imag[:, upper] = parts
     columns.real[:, upper + 1] = vectors[:, upper]
