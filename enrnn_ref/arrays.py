@@ -142,6 +142,8 @@ def require_keys(name: str, given: object, expected: Mapping[str, object], *, pa
     """Raise ParameterError unless ``given`` is a mapping with exactly the expected keys (a subset if ``partial``)."""
     if not isinstance(given, Mapping):
         raise ParameterError(f"{name} is a {type(given).__name__}; expected a dict with the keys {sorted(expected)}.")
+    if given.keys() == expected.keys():
+        return
     unknown = [key for key in given if key not in expected]
     missing = [] if partial else [key for key in expected if key not in given]
     if unknown or missing:
