@@ -16,7 +16,6 @@ from enrnn_ref.arrays import (
     float_array,
     integer,
     require_dtype,
-    require_keys,
     require_shape,
 )
 from enrnn_ref.backends.base import Backend
@@ -132,15 +131,13 @@ class Model(ABC):
 
     def _params_in_place(self, params: Mapping[str, Array]) -> tuple[Algebra, Arrays]:
         """The algebra of the place where the parameters lie, and copies there."""
-        require_keys("params", params, self.shapes)
-        on = algebra_of(next(iter(params.values())))
+        on = algebra_of(_first(params))
         checked = array_dict("params", params, self.shapes, longdouble=self.longdouble, adopt=on.adopt)
         return on, {key: array.copy() for key, array in checked.items()}
 
     def _given_params(self, engine: Backend, params: Mapping[str, Array]) -> tuple[Arrays, Door]:
         """Copies of the parameters on the side where they lie, and that side."""
-        require_keys("params", params, self.shapes)
-        home = Door.of(engine, next(iter(params.values())))
+        home = Door.of(engine, _first(params))
         longdouble = engine.longdouble and self.longdouble
         checked = array_dict("params", params, self.shapes, longdouble=longdouble, adopt=home.adopt)
         return home.copies(checked), home
@@ -211,6 +208,11 @@ class Model(ABC):
             require_shape(name, given, expected.shape, f"the shape of {other}", hint)
         require_dtype(name, given, expected.dtype)
         return given
+
+
+def _first(given: object) -> object:
+    """What says where arrays lie that have not been checked yet."""
+    return next(iter(given.values()), None) if isinstance(given, Mapping) else None
 
 
 def require_keep(keep: object, checkpoint_every: object) -> None:
