@@ -411,7 +411,7 @@ class Recurrence(Model):
         named, end = {}, 0
         for name, rows in self.cell.parameters.items():
             start, end = end, end + rows
-            named[name] = theta[start:end].reshape(self.shapes[name])
+            named[name] = theta[start:end].reshape(*self.shapes[name])
         return named
 
     def _without_raw(self, params: Arrays) -> Arrays:
