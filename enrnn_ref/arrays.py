@@ -44,8 +44,15 @@ def float_array(
     """
     if adopt is not None:
         return _adopted(name, value, adopt)
-    if type(value) is np.ndarray and value.dtype in FLOATS and value.flags.carray and _surely_finite(value):
-        return value  # as it should be, which the rest takes its time to find out
+    # As it should be, which the rest takes its time to find out: where the sum of all squares is finite, so is every
+    # entry. It takes half the time of ``np.isfinite(value).all()``, or less, but may overflow.
+    if (
+        type(value) is np.ndarray
+        and value.dtype in FLOATS
+        and value.flags.carray
+        and math.isfinite(np.vdot(value, value))
+    ):
+        return value
     if isinstance(value, np.ma.MaskedArray):
         raise DtypeError(f"{name} is a masked array, whose mask would be lost; expected a plain one.")
     if lies_on_device(value):  # NumPy would ask it for a host array, or see an object
@@ -68,14 +75,6 @@ def float_array(
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(np.atleast_1d(array)))[0])
         raise NotFiniteError(f"{name} holds {bad} NaN or infinite value(s), the first at index {first}.")
     return np.require(array, dtype=native, requirements=["C", "A", "W"])
-
-
-def _surely_finite(array: Array) -> bool:
-    """Whether the sum of all squares is finite: then so is every entry; the reverse may fail by overflow.
-
-    One pass over the memory and no array of flags: half the time of ``np.isfinite(array).all()``, or less.
-    """
-    return math.isfinite(np.vdot(array, array))
 
 
 def _adopted(name: str, value: Any, adopt: Callable[[object], Array]) -> Array:
@@ -142,6 +141,8 @@ def require_keys(name: str, given: object, expected: Mapping[str, object], *, pa
     """Raise ParameterError unless ``given`` is a mapping with exactly the expected keys (a subset if ``partial``)."""
     if not isinstance(given, Mapping):
         raise ParameterError(f"{name} is a {type(given).__name__}; expected a dict with the keys {sorted(expected)}.")
+    if given.keys() == expected.keys():
+        return
     unknown = [key for key in given if key not in expected]
     missing = [] if partial else [key for key in expected if key not in given]
     if unknown or missing:

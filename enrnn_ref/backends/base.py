@@ -11,6 +11,7 @@ cell's other states, C its pointwise parameters (rows of ``theta``).
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,15 +44,15 @@ class Step:
         The cell's pointwise parameters.
     projection : ndarray (W, n) or None
         P of h = P m [CO-3], where m is what the cell puts out; None: h = m.
-    support : Support
-        Of R; a backend may leave the rest of it out.
+    parts : sequence of Part
+        The rectangles of R outside of which it is zero, as :func:`parts` gives them; a backend may leave the rest out.
     prepared : dict
         What a backend makes of it once, for all blocks of time.
     """
 
     matrix: Array
     theta: Array
-    support: Support
+    parts: Sequence[Part]
     projection: Array | None = None
     prepared: dict[str, Any] = field(default_factory=dict)
 
@@ -294,8 +295,13 @@ def flush_below(array: Array) -> Any:
 
     Smallest normal number / machine epsilon: its product with any weight above machine epsilon is still normal.
     """
-    info = np.finfo(array.dtype)
-    return array.dtype.type(info.tiny / info.eps)
+    return _flushed_below(array.dtype)
+
+
+@functools.cache
+def _flushed_below(dtype: np.dtype[Any]) -> Any:
+    info = np.finfo(dtype)
+    return dtype.type(info.tiny / info.eps)
 
 
 def settings_of(cell: Cell, dtype: npt.DTypeLike) -> tuple[Any, ...]:

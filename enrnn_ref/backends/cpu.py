@@ -39,7 +39,6 @@ from enrnn_ref.backends.base import (
     States,
     Step,
     flush_below,
-    parts,
     settings_of,
     state_room,
 )
@@ -86,7 +85,7 @@ class CpuBackend(Backend):
         return [found[i % lines][i // lines] for i in range(len(items))]
 
     def pipeline(self, stages: Stages[Item, Prepared, Looped], items: Sequence[Item], multiply_adds: int) -> None:
-        if self._threads == 1 or len(items) == 1 or multiply_adds < PARALLEL_WORK:
+        if len(items) == 1 or multiply_adds < PARALLEL_WORK or self._threads == 1:
             super().pipeline(stages, items, multiply_adds)
             return
         before, loop, after = stages
@@ -117,10 +116,9 @@ class CpuBackend(Backend):
 
     def correlate(self, dz: Array, x: Array) -> Array:
         steps = max(1, TIME_BLOCK_ROWS // dz.shape[1])
-        products = (sum_outer(dz[t : t + steps], x[t : t + steps]) for t in range(0, len(dz), steps))
-        total = next(products).astype(np.float64, copy=False)
-        for product in products:
-            total += product
+        total = sum_outer(dz[:steps], x[:steps]).astype(np.float64, copy=False)
+        for t in range(steps, len(dz), steps):
+            total += sum_outer(dz[t : t + steps], x[t : t + steps])
         return total
 
     def total(self, dz: Array) -> Array:
@@ -131,7 +129,7 @@ class CpuBackend(Backend):
     def forward(self, cell: Cell, step: Step, tape: SequenceTape) -> None:
         h, memory, z, emitted, relayed = tape
         compile_kernels(cell).forward(
-            *_matrices(cell, step), step.theta, settings_of(cell, z.dtype), z, h, memory,
+            *_matrices(step), step.theta, settings_of(cell, z.dtype), z, h, memory,
             _or_empty(emitted, z), _or_empty(relayed, z), _unseen(cell, memory), flush_below(z),
         )  # fmt: skip
 
@@ -145,7 +143,7 @@ class CpuBackend(Backend):
         _, batch, n = dfinal.memory.shape
         dm, dq = np.zeros((batch, cell.output_components * n), z.dtype), np.empty((batch, n), z.dtype)
         compile_kernels(cell).backward(
-            *_matrices(cell, step, transposed=True), step.theta, settings_of(cell, z.dtype), z, tape.h, tape.memory,
+            *_matrices(step, transposed=True), step.theta, settings_of(cell, z.dtype), z, tape.h, tape.memory,
             *_by_time(dh, z), *dinitial, dz, dtheta, _or_empty(whole, z), _unseen(cell, tape.memory), dm, dq,
             flush_below(z),
         )  # fmt: skip
@@ -158,8 +156,8 @@ class CpuBackend(Backend):
         _, batch, n = initial.memory.shape
         m, dm = (np.empty((1, batch, cell.output_components * n), drive.dtype) for _ in range(2))
         q, dq = (np.empty((batch, n), drive.dtype) for _ in range(2))
-        r, r_relayed, projection = _matrices(cell, step)
-        dr, dr_relayed, dprojection = _matrices(cell, dstep)
+        r, r_relayed, projection = _matrices(step)
+        dr, dr_relayed, dprojection = _matrices(dstep)
         compile_kernels(cell).tangent(
             r, dr, r_relayed, dr_relayed, projection, dprojection, step.theta,
             settings_of(cell, drive.dtype), dstep.theta, drive, ddrive, states.h, dstates.h, states.memory,
@@ -171,21 +169,21 @@ class CpuBackend(Backend):
 Matrices = tuple[Packed, Packed, Packed]
 
 
-def _matrices(cell: Cell, step: Step, *, transposed: bool = False) -> Matrices:
+def _matrices(step: Step, *, transposed: bool = False) -> Matrices:
     """What a loop multiplies by: R for h, R for the relay, and P; transposed, for the backward loop."""
     name = "transposed" if transposed else "as given"
     if name not in step.prepared:
-        step.prepared[name] = _packed(cell, step, transposed)
+        step.prepared[name] = _packed(step, transposed)
     matrices: Matrices = step.prepared[name]
     return matrices
 
 
-def _packed(cell: Cell, step: Step, transposed: bool) -> Matrices:
+def _packed(step: Step, transposed: bool) -> Matrices:
     def term(rows: int, columns: int, block: Array) -> Term:
         return Term(columns, rows, block.T) if transposed else Term(rows, columns, block)
 
     products: tuple[list[Term], list[Term]] = ([], [])
-    for part in parts(cell, step.support, step.theta.shape[1]):
+    for part in step.parts:
         products[part.relayed].append(term(part.z.start, part.columns.start, step.matrix[part.rows, part.columns]))
     projection = [] if step.projection is None else [term(0, 0, step.projection)]
     dtype = step.matrix.dtype
@@ -212,7 +210,9 @@ def _by_time(dh: Array | None, like: Array) -> tuple[Array, int]:
     time, batch, width = dh.shape
     apart, rest = divmod(dh.strides[0], dh.itemsize)
     if dh.strides[1:] != (width * dh.itemsize, dh.itemsize) or apart < 0 or rest:  # as a caller may have laid it out
-        dh, apart = np.ascontiguousarray(dh), batch * width
+        dh = np.ascontiguousarray(dh)
+    if dh.flags.c_contiguous:
+        return dh.reshape(-1), batch * width
     return as_strided(dh, ((time - 1) * apart + batch * width,), (dh.itemsize,)), apart
 
 

@@ -44,8 +44,6 @@ class Kernels(NamedTuple):
 
 def compile_kernels(cell: Cell) -> Kernels:
     """The kernels of a cell; Numba compiles them on the first call with each dtype."""
-    for helper in of_cells.HELPERS:
-        _register(helper)
     relay = (cell.unit_relay, cell.unit_relay_pullback, cell.unit_relay_tangent) if cell.relayed else None
     layout = _Layout(
         cell.gates,
@@ -77,6 +75,8 @@ _Units = tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]
 
 @functools.cache
 def _compile(layout: _Layout, units: _Units, relay: _Units | None) -> Kernels:
+    for helper in of_cells.HELPERS:
+        _register(helper)
     step, pullback, tangent_of = (jit(unit, inlined=True) for unit in units)
     relay_of, relay_pullback, relay_tangent = (jit(unit, inlined=True) for unit in relay or (_no_relay,) * 3)
     gates, components = layout.gates, layout.components

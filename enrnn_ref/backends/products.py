@@ -52,20 +52,35 @@ class Packed(NamedTuple):
 
 def pack(terms: Sequence[Term], dtype: Any) -> Packed:
     """The panels of some rectangles; those without entries are left out."""
+    kind = np.dtype(dtype)
     if not terms:
-        return _nothing(np.dtype(dtype))
-    wide, pieces, rows, size = lanes(dtype), [], [], 0
-    for target, source, block in terms:
-        width, columns = block.shape
+        return _nothing(kind)
+    layout = _layout(tuple([(target, source, *block.shape) for target, source, block in terms]), lanes(kind))
+    panels = _lines(layout.size, kind)
+    for term, columns, first in layout.pieces:
+        _lay(panels, first, terms[term].block[:, columns])
+    return Packed(panels, layout.terms)
+
+
+class _Layout(NamedTuple):
+    """Where the panels of some rectangles lie: the pieces, each some columns of a term from an entry on."""
+
+    pieces: list[tuple[int, slice, int]]
+    terms: Array
+    size: int
+
+
+@functools.lru_cache(maxsize=256)
+def _layout(shapes: tuple[tuple[int, int, int, int], ...], wide: int) -> _Layout:
+    """Of terms (target, source, width, columns)."""
+    pieces, rows, size = [], [], 0
+    for term, (target, source, width, columns) in enumerate(shapes):
         for lo in range(0, columns, DEPTH) if width else ():
             depth = min(DEPTH, columns - lo)
-            pieces.append(block[:, lo : lo + depth])
+            pieces.append((term, slice(lo, lo + depth), size))
             rows.append((target, width, source + lo, depth, size))
             size += -(-width // wide) * depth * wide
-    panels = _lines(size, np.dtype(dtype))
-    for piece, (*_, first) in zip(pieces, rows, strict=True):
-        _lay(panels, first, piece)
-    return Packed(panels, np.array(rows, np.int64).reshape(-1, 5))
+    return _Layout(pieces, np.array(rows, np.int64).reshape(-1, 5), size)
 
 
 @functools.partial(jit, kept_as="lay panels")
@@ -85,9 +100,9 @@ def _lay(panels: Any, first: int, block: Any) -> None:
 
 def _lines(size: int, dtype: np.dtype[Any]) -> Array:
     """Room that begins with a line of the cache: a row of a panel across two loads half as fast."""
-    room = np.empty(size * dtype.itemsize + PANEL_BYTES, np.uint8)
-    first = -room.__array_interface__["data"][0] % PANEL_BYTES
-    return room[first : first + size * dtype.itemsize].view(dtype)
+    room = np.empty(size + PANEL_BYTES // dtype.itemsize, dtype)
+    first = -room.__array_interface__["data"][0] % PANEL_BYTES // dtype.itemsize
+    return room[first : first + size]
 
 
 @functools.cache

@@ -207,7 +207,7 @@ def _basis_of(start: Eigenpair | Array | None, method: str, size: int) -> Array 
 
 def _scaled(matrix: Array) -> tuple[Array, int]:
     """The matrix times 2^(-exponent), with entries of order one."""
-    exponent = int(np.frexp(np.abs(matrix).max())[1])
+    exponent = math.frexp(np.abs(matrix).max())[1]
     return np.ldexp(matrix, -exponent), exponent
 
 
@@ -245,24 +245,18 @@ def _tracked_gradient(found: Tracked) -> Array:
 
 def _dense(spectrum: _Spectrum, exponent: int) -> Eigenpair:
     """The leader of a decomposition, of the matrix before it was scaled."""
-
-    def unscaled(number: float) -> float:
-        return float(np.ldexp(number, exponent))
-
-    matrix = spectrum.matrix
     k, kind = spectrum.leader()
-    value, condition, gap = complex(spectrum.values[k]), float(spectrum.conditions[k]), spectrum.gap(k)
+    value, condition = complex(spectrum.values[k]), float(spectrum.conditions[k])
     slope: Callable[[], Array]
     if kind in ("defective", "zero"):
-        slope = functools.partial(np.zeros_like, matrix)  # [EN-12]: the modulus counts as locally constant
+        slope = functools.partial(np.zeros_like, spectrum.matrix)  # [EN-12]: the modulus counts as locally constant
     else:
         slope = functools.partial(spectrum.modulus_gradient, k, refine=kind is None and spectrum.has_neighbour(k))
-    modulus, gap = unscaled(abs(value)), unscaled(gap)
-    degeneracy = None
-    if kind is not None:
-        degeneracy = Degeneracy(kind, modulus, gap, condition, unscaled(float(spectrum.uncertainties[k])))
-    value = complex(unscaled(value.real), unscaled(value.imag))
-    return Eigenpair(value, modulus, spectrum.right[:, k], spectrum.left[:, k], gap, condition, slope, degeneracy)
+    scaled = [value.real, value.imag, abs(value), spectrum.gap(k), float(spectrum.uncertainties[k])]
+    real, imaginary, modulus, gap, uncertainty = np.ldexp(scaled, exponent).tolist()
+    degeneracy = None if kind is None else Degeneracy(kind, modulus, gap, condition, uncertainty)
+    right, left = spectrum.right[:, k], spectrum.left[:, k]
+    return Eigenpair(complex(real, imaginary), modulus, right, left, gap, condition, slope, degeneracy)
 
 
 class _Spectrum:
@@ -274,7 +268,7 @@ class _Spectrum:
         self.moduli = np.abs(self.values)
         with np.errstate(divide="ignore"):
             self.conditions = 1.0 / np.abs(np.einsum("ij,ij->j", self.left.conj(), self.right))
-        self.norm = float(np.linalg.norm(matrix))
+        self.norm = math.sqrt(np.vdot(matrix, matrix))
         self.backward_error = _EPS * self.norm
 
     @functools.cached_property
@@ -287,34 +281,35 @@ class _Spectrum:
         moved: Array = np.minimum(first_order, math.sqrt(self.backward_error * self.norm))
         return moved
 
-    def rivals(self, k: int) -> Array:
+    def rivals(self, k: int) -> list[int]:
         """All other eigenvalues but the conjugate of k, which is the same mode."""
-        other = np.ones(len(self.values), bool)
-        other[k] = False
-        if self.values[k].imag != 0.0:  # LAPACK puts a pair side by side, the positive imaginary part first
-            other[k + 1 if self.values[k].imag > 0.0 else k - 1] = False
-        return np.flatnonzero(other)
+        imaginary = self.values[k].imag  # LAPACK puts a pair side by side, the positive imaginary part first
+        same = (k, k + 1 if imaginary > 0.0 else k - 1) if imaginary != 0.0 else (k,)
+        return [j for j in range(len(self.values)) if j not in same]
 
     def gap(self, k: int) -> float:
         """By how much the second modulus lies below that of k; infinity where there is none."""
-        return max(0.0, float(self.moduli[k]) - float(self.moduli[self.rivals(k)].max(initial=-np.inf)))
+        moduli: list[float] = self.moduli.tolist()
+        return max(0.0, moduli[k] - max([moduli[j] for j in self.rivals(k)], default=-math.inf))
 
     def leader(self) -> tuple[int, str | None]:
         """Index of the leader, with imaginary part ≥ 0, and its degeneracy if it has one [EN-10] [EN-12]."""
-        k = self._preferred(np.flatnonzero(self.moduli == self.moduli.max()))
-        if self.moduli[k] <= len(self.values) * self.backward_error:
+        moduli = self.moduli.tolist()
+        largest = max(moduli)
+        k = self._preferred([j for j, modulus in enumerate(moduli) if modulus == largest])
+        if largest <= len(moduli) * self.backward_error:
             return k, "zero"
         if self._merged(k):
             return k, "defective"
-        rivals = self.rivals(k)
-        reach = rivals[self.moduli[k] - self.moduli[rivals] <= self.uncertainties[k] + self.uncertainties[rivals]]
-        if len(reach):
-            return self._preferred(np.append(reach, k)), "tied"
+        moved = self.uncertainties.tolist()
+        reach = [j for j in self.rivals(k) if largest - moduli[j] <= moved[k] + moved[j]]
+        if reach:
+            return self._preferred([*reach, k]), "tied"
         return k, None
 
-    def _preferred(self, indices: Array) -> int:
+    def _preferred(self, indices: list[int]) -> int:
         """Of leaders that are equal to rounding the one with the greatest real part, then imaginary part [EN-12]."""
-        return int(max(indices, key=lambda j: (self.values[j].real, self.values[j].imag)))
+        return max(indices, key=lambda j: (self.values[j].real, self.values[j].imag))
 
     def _merged(self, k: int) -> bool:
         """Whether k cannot be told from a defective eigenvalue.
@@ -322,11 +317,12 @@ class _Spectrum:
         Rounding splits merged eigenvalues to a distance of about the error it makes in each, backward error times
         condition, and leaves a condition of 1/sqrt(u) or more. Neighbours with a small condition are a mere tie.
         """
-        condition, distances = float(self.conditions[k]), np.abs(self.values - self.values[k])
+        condition = float(self.conditions[k])
+        if not condition >= 1e-2 * math.sqrt(float(self.moduli[k]) / self.backward_error):
+            return False
+        distances = np.abs(self.values - self.values[k])
         distances[k] = np.inf
-        distance = float(distances.min())
-        ill_conditioned = condition >= 1e-2 * math.sqrt(float(self.moduli[k]) / self.backward_error)
-        return ill_conditioned and distance <= 16 * self.backward_error * condition
+        return bool(distances.min() <= 16 * self.backward_error * condition)
 
     def has_neighbour(self, k: int) -> bool:
         """Whether another mode lies closer to k than its own conjugate.
@@ -334,8 +330,8 @@ class _Spectrum:
         The routine's errors in the two vectors of a pair near the real axis cancel in the derivative; those that
         another mode causes do not.
         """
-        distance = np.abs(self.values[self.rivals(k)] - self.values[k]).min(initial=np.inf)
-        return bool(self.values[k].imag == 0.0 or distance < 2 * abs(self.values[k].imag))
+        width, distances = 2 * abs(float(self.values[k].imag)), np.abs(self.values - self.values[k]).tolist()
+        return width == 0.0 or min([distances[j] for j in self.rivals(k)], default=math.inf) < width
 
     def modulus_gradient(self, k: int, *, refine: bool) -> Array:
         """∂ρ/∂T = Re(conj(λ) S)/ρ with S = conj(v) uᵀ / (v*u) [EN-4]; a tied pair is taken as it comes."""
@@ -352,26 +348,34 @@ def _decomposed(matrix: Array) -> tuple[Array, Array, Array]:
     """
     n = len(matrix)
     lapack: Any = scipy.linalg.lapack
-    workspace, _ = lapack.dgeev_lwork(n)
-    real, imaginary, left, right, unconverged = lapack.dgeev(matrix, lwork=int(workspace))
+    real, imaginary, left, right, unconverged = lapack.dgeev(matrix, lwork=_workspace(n))
     if unconverged:
         raise np.linalg.LinAlgError(f"{unconverged} eigenvalues of a {n} x {n} matrix did not converge.")
-    return real + 1j * imaginary, _complex_columns(left, imaginary), _complex_columns(right, imaginary)
+    both = _complex_columns(np.concatenate([left, right]), imaginary)
+    return real + 1j * imaginary, both[:n], both[n:]
+
+
+@functools.lru_cache(maxsize=8)
+def _workspace(size: int) -> int:
+    """What the routine wants for a matrix of this size."""
+    lapack: Any = scipy.linalg.lapack
+    return int(lapack.dgeev_lwork(size)[0])
 
 
 def _complex_columns(vectors: Array, imaginary: Array) -> Array:
     """LAPACK's real form: of a pair, real and imaginary part of the vector whose eigenvalue has a positive one."""
-    columns = vectors.astype(np.complex128)
-    upper = np.flatnonzero(imaginary > 0.0)
-    columns[:, upper] += 1j * vectors[:, upper + 1]
-    columns[:, upper + 1] = columns[:, upper].conj()
+    (upper,) = (imaginary > 0.0).nonzero()
+    columns, parts = vectors.astype(np.complex128), vectors[:, upper + 1]
+    columns.imag[:, upper] = parts
+    columns.real[:, upper + 1] = vectors[:, upper]
+    columns.imag[:, upper + 1] = -parts
     return columns
 
 
 def _modulus_gradient(value: Any, right: Array, left: Array) -> Array:
     """∂ρ/∂T [EN-4] of an eigenvalue with its vectors, in any precision."""
     weighted = left.conj() * (value.conjugate() / abs(value) / np.vdot(left, right))
-    gradient: Array = np.outer(weighted.real, right.real)
-    if np.iscomplexobj(right):
-        gradient -= np.outer(weighted.imag, right.imag)
+    gradient: Array = weighted.real[:, np.newaxis] * right.real
+    if right.dtype.kind == "c":
+        gradient -= weighted.imag[:, np.newaxis] * right.imag
     return gradient.astype(np.float64)

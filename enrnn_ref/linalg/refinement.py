@@ -17,6 +17,8 @@ from enrnn_ref.arrays import Array
 STEPS = 3
 """Each gains the factor u‖T‖/distance; what is left after three is the precision of the residuals."""
 
+_WIDER = bool(np.finfo(np.longdouble).eps < np.finfo(np.float64).eps)
+
 
 def refined_eigenpair(matrix: Array, value: complex, right: Array, left: Array) -> tuple[Any, Array, Array]:
     """A simple eigenpair [EN-1] corrected: value, right and left vector in extended precision.
@@ -32,40 +34,42 @@ def refined_eigenpair(matrix: Array, value: complex, right: Array, left: Array) 
     value : complex
     right, left : ndarray (n,) complex128, of unit 2-norm
     """
-    if np.finfo(np.longdouble).eps >= np.finfo(np.float64).eps:
+    if not _WIDER:
         return value, right, left
     if value.imag == 0.0:  # a real leader has real vectors: a quarter of the arithmetic
         value, right, left = value.real, right.real, left.real
-    n = len(matrix)
-    exact = matrix.astype(np.longdouble)
-    bordered = np.zeros((n + 1, n + 1), right.dtype)
-    bordered[:n, :n] = matrix - value * np.eye(n)
+    n, kind = len(matrix), right.dtype
+    bordered = np.zeros((n + 1, n + 1), kind)
+    bordered[:n, :n] = matrix
+    bordered.reshape(-1)[: n * (n + 2) : n + 2] -= value  # the diagonal but for its last entry
     bordered[:n, n], bordered[n, :n] = -right, right.conj()
     lapack: Any = scipy.linalg.lapack
-    real = np.isrealobj(right)
+    real = kind == np.float64
     factorise, solve = (lapack.dgetrf, lapack.dgetrs) if real else (lapack.zgetrf, lapack.zgetrs)
     lu, pivots, singular = factorise(bordered)
     if singular:  # a multiple eigenvalue after all: there is no one pair to correct
         return value, right, left
 
-    right_side = np.zeros(n + 1, bordered.dtype)
+    right_side = np.zeros(n + 1, kind)
 
-    def correction(residual: Array, trans: int) -> Array:
-        right_side[:n] = -residual
+    def correction(exact: Array, eigenvalue: Any, vector: Array, trans: int) -> Array:
+        right_side[:n] = eigenvalue * vector - _product(exact, vector)
         solution: Array = solve(lu, pivots, right_side, trans=trans)[0]
         return solution
 
-    wide = np.result_type(right.dtype, np.longdouble)
+    exact, wide = matrix.astype(np.longdouble), np.result_type(kind, np.longdouble)
     u, v, eigenvalue = right.astype(wide), left.astype(wide), wide.type(value)
     for _ in range(STEPS):
-        step = correction(_product(exact, u) - eigenvalue * u, trans=0)
+        step = correction(exact, eigenvalue, u, trans=0)
         u, eigenvalue = u + step[:n], eigenvalue + step[n]
+    transposed, conjugate = exact.T, eigenvalue.conjugate()
     for _ in range(STEPS):
-        v = v + correction(_product(exact.T, v) - eigenvalue.conjugate() * v, trans=2)[:n]
+        v = v + correction(transposed, conjugate, v, trans=2)[:n]
     return eigenvalue, u, v
 
 
 def _product(matrix: Array, vector: Array) -> Array:
-    """A real matrix times a vector, without a complex copy of the matrix."""
-    product: Array = matrix @ vector.real
-    return product if np.isrealobj(vector) else product + 1j * (matrix @ vector.imag)
+    """A real matrix times a contiguous vector, real and imaginary parts as columns."""
+    columns = vector.view(matrix.dtype).reshape(len(vector), -1)
+    product: Array = (matrix @ columns).view(vector.dtype)[:, 0]
+    return product

@@ -9,6 +9,7 @@ import scipy
 
 from enrnn_ref.arrays import Array
 from enrnn_ref.errors import NotFiniteError
+from enrnn_ref.linalg.skew import identity
 
 
 class Shifted(Protocol):
@@ -34,7 +35,7 @@ class ShiftedLu:
     """
 
     def __init__(self, skew: Array) -> None:
-        self._skew, self._eye = skew, np.eye(len(skew))
+        self._skew, self._eye = skew, identity(len(skew))
         self._lu = _factorised(self._eye + skew) if len(skew) else None
 
     def cayley(self) -> Array:

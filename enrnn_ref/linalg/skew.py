@@ -21,6 +21,14 @@ def skew_vector(matrix: Array) -> Array:
     return matrix[_upper(len(matrix))]
 
 
+@functools.lru_cache(maxsize=8)
+def identity(size: int) -> Array:
+    """I, float64; read-only."""
+    matrix = np.eye(size)
+    matrix.flags.writeable = False
+    return matrix
+
+
 @functools.lru_cache(maxsize=8)  # making it costs more than using it
 def _upper(size: int) -> Array:
     """Where the strict upper triangle is, row by row: the order of ``np.triu_indices``."""

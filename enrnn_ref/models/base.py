@@ -16,7 +16,6 @@ from enrnn_ref.arrays import (
     float_array,
     integer,
     require_dtype,
-    require_keys,
     require_shape,
 )
 from enrnn_ref.backends.base import Backend
@@ -132,15 +131,13 @@ class Model(ABC):
 
     def _params_in_place(self, params: Mapping[str, Array]) -> tuple[Algebra, Arrays]:
         """The algebra of the place where the parameters lie, and copies there."""
-        require_keys("params", params, self.shapes)
-        on = algebra_of(next(iter(params.values())))
+        on = algebra_of(_first(params))
         checked = array_dict("params", params, self.shapes, longdouble=self.longdouble, adopt=on.adopt)
         return on, {key: array.copy() for key, array in checked.items()}
 
     def _given_params(self, engine: Backend, params: Mapping[str, Array]) -> tuple[Arrays, Door]:
         """Copies of the parameters on the side where they lie, and that side."""
-        require_keys("params", params, self.shapes)
-        home = Door.of(engine, next(iter(params.values())))
+        home = Door.of(engine, _first(params))
         longdouble = engine.longdouble and self.longdouble
         checked = array_dict("params", params, self.shapes, longdouble=longdouble, adopt=home.adopt)
         return home.copies(checked), home
@@ -158,13 +155,19 @@ class Model(ABC):
         require_dtype("x", x, dtype)
         if state is None:
             return door, x, None
-        require_keys("state", state, self.state_shapes(x.shape[1]))
-        return door, x, self._checked_state("state", state, door, x, hint)
+        return door, x, self._checked_state("state", state, door, x, partial=False, hint=hint)
 
     def _checked_state(
-        self, name: str, given: Mapping[str, Array] | None, door: Door, x: Array, hint: str = ""
+        self,
+        name: str,
+        given: Mapping[str, Array] | None,
+        door: Door,
+        x: Array,
+        *,
+        partial: bool = True,
+        hint: str = "",
     ) -> Arrays:
-        """A state, or a direction of one, for the sequences of x and on its side; keys may be missing."""
+        """A state, or a direction of one with ``partial``, for the sequences of x and on its side."""
         if given is None:
             return {}
         shapes = self.state_shapes(x.shape[1])
@@ -173,7 +176,7 @@ class Model(ABC):
             given,
             shapes,
             dtype=x.dtype,
-            partial=True,
+            partial=partial,
             longdouble=True,
             adopt=door.adopt,
             axes="(batch, units)",
@@ -199,12 +202,17 @@ class Model(ABC):
     def _like(self, name: str, given: Array, other: str, expected: Array, door: Door) -> Array:
         """``given``, checked to have side, shape and dtype of ``expected``, which the message calls ``other``."""
         given = float_array(name, given, longdouble=self.longdouble, adopt=door.adopt)
-        time, batch = given.shape[:2] if given.ndim == 3 else (0, 0)
-        swapped = given.ndim == 3 and (batch, time, *given.shape[2:]) == expected.shape != given.shape
-        hint = f" It looks batch-first: pass {name}.swapaxes(0, 1)." if swapped else ""
-        require_shape(name, given, expected.shape, f"the shape of {other}", hint)
+        if given.shape != expected.shape:
+            swapped = given.ndim == 3 and given.swapaxes(0, 1).shape == expected.shape
+            hint = f" It looks batch-first: pass {name}.swapaxes(0, 1)." if swapped else ""
+            require_shape(name, given, expected.shape, f"the shape of {other}", hint)
         require_dtype(name, given, expected.dtype)
         return given
+
+
+def _first(given: object) -> object:
+    """What says where arrays lie that have not been checked yet."""
+    return next(iter(given.values()), None) if isinstance(given, Mapping) else None
 
 
 def require_keep(keep: object, checkpoint_every: object) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import functools
-import itertools
 from collections.abc import Iterator, Mapping
 from typing import Self
 
@@ -416,11 +415,11 @@ class Recurrence(Model):
 
     def _theta_dict(self, theta: Array) -> Arrays:
         """Rows (C, n) of gradients under the names of the cell's parameters."""
-        ends = itertools.accumulate(self.cell.parameters.values())
-        return {
-            name: theta[end - rows : end].reshape(*self.shapes[name])
-            for (name, rows), end in zip(self.cell.parameters.items(), ends, strict=True)
-        }
+        named, end = {}, 0
+        for name, rows in self.cell.parameters.items():
+            start, end = end, end + rows
+            named[name] = theta[start:end].reshape(*self.shapes[name])
+        return named
 
     def _without_raw(self, params: Arrays) -> Arrays:
         """What is not the parametrization's: the weights of the passes."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Mapping
 
 import numpy.typing as npt
 
@@ -31,14 +32,17 @@ class StateLayout:
         self.memory = cell.memory
         self.widths = {} if hide_output else {self.output: width}
         self.widths |= {name: components * units for name, components in self.memory.items()}
+        ends = list(itertools.accumulate(self.memory.values()))
+        self._components = sum(self.memory.values())
+        self._rows = [(name, range(end - self.memory[name], end)) for name, end in zip(self.memory, ends, strict=True)]
 
     def stack(self, engine: Backend, named: Mapping[str, Array], batch: int, dtype: npt.DTypeLike) -> States:
         """(B, width) each → States without a time axis; what is missing is zero."""
         h = engine.zeros((batch, self.width), dtype)
         if self.output in self.widths and self.output in named:
             engine.copy(h, named[self.output])
-        memory = engine.zeros((sum(self.memory.values()), batch, self.units), dtype)
-        for name, rows in self._rows():
+        memory = engine.zeros((self._components, batch, self.units), dtype)
+        for name, rows in self._rows:
             for k, row in enumerate(rows if name in named else ()):
                 engine.copy(memory[row], named[name][:, k * self.units : (k + 1) * self.units])
         return States(h, memory)
@@ -46,13 +50,6 @@ class StateLayout:
     def name(self, engine: Backend, states: States) -> Arrays:
         """The inverse of :meth:`stack`; copies, so that a tape is not kept alive by its last row."""
         named = {self.output: engine.joined([states.h])} if self.output in self.widths else {}
-        for name, rows in self._rows():
+        for name, rows in self._rows:
             named[name] = engine.joined([states.memory[row] for row in rows], axis=1)
         return named
-
-    def _rows(self) -> Iterator[tuple[str, range]]:
-        """Where the components of each of the other states stand in ``memory``."""
-        row = 0
-        for name, components in self.memory.items():
-            yield name, range(row, row + components)
-            row += components

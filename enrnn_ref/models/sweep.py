@@ -8,13 +8,14 @@ backend may do the products of one block beside the loop over the next.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from enrnn_ref.arrays import Array, Arrays
-from enrnn_ref.backends.base import Backend, SequenceGradients, SequenceTape, Stages, States, Step, parts, room
+from enrnn_ref.backends.base import Backend, Part, SequenceGradients, SequenceTape, Stages, States, Step, parts, room
 from enrnn_ref.cells.base import Cell
 from enrnn_ref.models.drive import Drive
 from enrnn_ref.models.passes import Held, Pass, Point, Segment, Share, Tape, joined_states, of_sequences
@@ -67,6 +68,11 @@ class Sweep:
     readout: Readout
     projected: bool
 
+    @functools.cached_property
+    def parts(self) -> list[Part]:
+        """The rectangles of R that may be other than zero."""
+        return parts(self.cell, self.parametrization.support, self.layout.units)
+
     def multiply_adds(self, x: Array) -> int:
         """Of the recurrent products over x (T, B, I), which are most of a pass."""
         steps, batch, _ = x.shape
@@ -78,7 +84,7 @@ class Sweep:
         n = self.layout.units
         rows = [weights[name].reshape(count, n) for name, count in self.cell.parameters.items()]
         theta = engine.joined(rows) if rows else engine.empty((0, n), matrix.dtype)
-        return Step(matrix, theta, self.parametrization.support, weights.get("projection"))
+        return Step(matrix, theta, self.parts, weights.get("projection"))
 
     def forward(
         self,
@@ -255,13 +261,13 @@ class Sweep:
     def _matrix_sum(self, engine: Backend, part: SequenceTape, dz: Array) -> Array:
         """dR where R may be other than zero: what arrived at a product times what it multiplied [BP-4] [CO-5]."""
         shape, found = self.parametrization.shape, []
-        for rows, columns, gates, relayed in parts(self.cell, self.parametrization.support, self.layout.units):
+        for rows, columns, gates, relayed in self.parts:
             multiplied = part.relayed if relayed else part.states.h[:-1]
             assert multiplied is not None
             found.append((rows, columns, engine.correlate(dz[..., gates], multiplied[..., columns])))
         if [product.shape for _, _, product in found] == [shape]:
             return found[0][2]
-        total = engine.zeros(shape, np.result_type(dz.dtype, np.float64))
+        total = engine.zeros(shape, np.promote_types(dz.dtype, np.float64))
         for rows, columns, product in found:
             engine.copy(total[rows, columns], product)
         return total

@@ -108,19 +108,20 @@ class Parametrization(ABC):
         DegenerateEigenvalueError
             The matrix does not exist.
         """
-        return self.settled(self.begin(raw, buffers))
+        _, checked = self._free_arrays(raw)
+        return self.settled(self.begin(checked, buffers))
 
-    def begin(self, raw: Mapping[str, Array], buffers: Mapping[str, Array] | None = None) -> Value:
-        """As ``evaluate``, and for arrays of the host the same. On a device the matrix may rest on what is not proved
-        yet: whoever begins may queue what it is needed for, and must then ask ``settled``."""
-        on, checked = self._free_arrays(raw)
-        known = self._buffers(buffers)
+    def begin(self, raw: Arrays, buffers: Mapping[str, Array] | None = None) -> Value:
+        """As ``evaluate``, of free arrays that a model's door has let in already, and on the host the same. On a device
+        the matrix may rest on what is not proved yet: whoever begins may queue what it is needed for, and must then ask
+        ``settled``."""
+        on, known = algebra_of(next(iter(raw.values()), None)), self._buffers(buffers)
         if on.adopt is not None:
-            return self._evaluate(checked, known) if self.portable else self._evaluate_fetched(on, checked, known)
-        content = (*_content(checked), *_content(known))
+            return self._evaluate(raw, known) if self.portable else self._evaluate_fetched(on, raw, known)
+        content = (*_content(raw), *_content(known))
         last = self._last
         if last is None or last[0] != content:
-            value = self._evaluate(checked, known)
+            value = self._evaluate(raw, known)
             on.seal(value.matrix)
             self._last = last = (content, value)
         return last[1]
@@ -282,5 +283,5 @@ class Parametrization(ABC):
 
 
 def _content(arrays: Arrays) -> tuple[object, ...]:
-    """Every bit of the arrays, in the order of their names; equal only if all of it is, the signs of zeros too."""
-    return tuple((key, array.dtype.str, array.tobytes()) for key, array in sorted(arrays.items()))
+    """Every bit of the arrays; equal only if all of it is, the signs of zeros too."""
+    return tuple([(key, array.dtype, array.tobytes()) for key, array in arrays.items()])

@@ -96,7 +96,7 @@ class EigenvalueNormalized(Parametrization):
         skew = cayley_rotations(rng, n)
         moduli = np.repeat(rng.uniform(-1.0, 1.0, n - n // 2), 2)[:n]
         rotation = scipy.linalg.solve(np.eye(n) + skew, np.eye(n) - skew) if n else skew
-        return {"free": (rotation * moduli).T.astype(dtype)}
+        return {"free": (rotation * moduli).T.astype(dtype, order="C")}
 
     def initial_buffers(self) -> Arrays:
         buffers = {"switched": np.array(False)} if self.normalize == "switch" else {}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from enrnn_ref import backends
-from enrnn_ref.backends.base import States, Step, room
+from enrnn_ref.backends.base import States, Step, parts, room
 from tests.gated_cell import GatedCell
 from tests.strategies import BACKENDS
 
@@ -15,7 +15,7 @@ CELL = GatedCell()
 def _arguments(seed=0):
     rng = np.random.default_rng(seed)
     everywhere = ((slice(0, 2 * N), slice(0, N)),)
-    step = Step(rng.standard_normal((2 * N, N)), rng.standard_normal((3, N)), everywhere)
+    step = Step(rng.standard_normal((2 * N, N)), rng.standard_normal((3, N)), parts(CELL, everywhere, N))
     initial = States(rng.standard_normal((B, N)), rng.standard_normal((1, B, N)))
     return rng, step, rng.standard_normal((T, B, 2 * N)), initial
 
@@ -28,7 +28,7 @@ def _forward(backend, step, drive, initial):
 
 
 def _there(backend, step):
-    return Step(backend.take(step.matrix), backend.take(step.theta), step.support)
+    return Step(backend.take(step.matrix), backend.take(step.theta), step.parts)
 
 
 @pytest.mark.parametrize("name", BACKENDS)
@@ -133,7 +133,8 @@ def test_backward_takes_gradients_in_any_layout(name, layout):
 def test_a_gradient_of_one_number(name):
     """One time, one sequence, one unit: no less of a gradient."""
     rng, backend = np.random.default_rng(5), backends.get(name)
-    step = Step(rng.standard_normal((2, 1)), rng.standard_normal((3, 1)), ((slice(0, 2), slice(0, 1)),))
+    everywhere = ((slice(0, 2), slice(0, 1)),)
+    step = Step(rng.standard_normal((2, 1)), rng.standard_normal((3, 1)), parts(CELL, everywhere, 1))
     initial = States(rng.standard_normal((1, 1)), rng.standard_normal((1, 1, 1)))
     tape = _forward(backend, step, rng.standard_normal((1, 1, 2)), initial)
     dh, nothing = backend.take(rng.standard_normal((1, 1, 1))), np.zeros((1, 1, 1))

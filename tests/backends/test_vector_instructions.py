@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from enrnn_ref.backends import cpu, kernels
-from enrnn_ref.backends.base import States, Step, room
+from enrnn_ref.backends.base import States, Step, parts, room
 from enrnn_ref.cells import ComplexModRelu
 from enrnn_ref.cells.nesterov_lstm import NesterovLstm
 from enrnn_ref.filters import ScheduledMomentum
@@ -46,7 +46,7 @@ def test_several_units_at_once(name, compiled_anew):
     width, others = cell.output_components * N, sum(cell.memory.values())
     rows = len(cell.recurrent) * N
     everywhere = ((slice(0, rows), slice(0, width)),)
-    step = Step(zeros(rows, width), zeros(sum(cell.parameters.values()), N), everywhere)
+    step = Step(zeros(rows, width), zeros(sum(cell.parameters.values()), N), parts(cell, everywhere, N))
     initial = States(zeros(B, width), zeros(others, B, N))
     tape = room(engine, cell, T, initial, projected=False)
     tape.z[...] = 0

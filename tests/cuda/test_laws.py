@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enrnn_ref import backends
-from enrnn_ref.backends.base import States, Step, room
+from enrnn_ref.backends.base import States, Step, parts, room
 from enrnn_ref.backends.cuda import rule
 from enrnn_ref.backends.cuda.target import SIMULATED
 from enrnn_ref.cells import ComplexModRelu, GruAfter, Lstm, ModRelu
@@ -58,7 +58,7 @@ def test_loops_of_any_size_give_what_the_readable_ones_give(cell, times, batch, 
     found = {}
     for name in ("reference", "cuda"):
         engine = backends.get(name)
-        step = Step(engine.take(matrix), engine.take(theta), everywhere)
+        step = Step(engine.take(matrix), engine.take(theta), parts(cell, everywhere, n))
         tape = room(engine, cell, times, States(*map(engine.take, initial)), projected=False)
         engine.copy(tape.z, engine.take(drive))
         with rule.forced(rung), few_blocks(engine, rung):
