@@ -13,6 +13,7 @@ import pytest
 
 from enrnn_ref import losses, optimizers, tasks
 from enrnn_ref.arrays import Arrays
+from enrnn_ref.backends import Backend
 from enrnn_ref.cells import ModRelu
 from enrnn_ref.errors import DegenerateEigenvalueError, NotFiniteError
 from enrnn_ref.models import RNN, ExpRNN, Model, NnRNN, Recurrence, Stacked
@@ -234,3 +235,29 @@ def test_divergence_is_named_with_its_step() -> None:
     good, _ = experiment.step(state)
     with pytest.raises(NotFiniteError, match="diverged at step 2"):
         experiment.step(good)
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_update_out_of_range_is_named_though_loss_and_gradient_are_in_it(
+    dtype: str, ahead: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the next step may have been begun on it."""
+    monkeypatch.setattr(Backend, "ahead", ahead)
+    rate = 10.0 * float(np.finfo(dtype).max) if dtype == "float32" else 1e308
+    experiment, state = started(optimizer=SGD(rate).to_config(), clip=None, dtype=dtype)
+    grown = replace(state, params=state.params | {"readout": 1e3 * state.params["readout"]})
+    with pytest.raises(NotFiniteError, match=r"diverged at step 1: the update of '\w+' leaves the range"):
+        experiment.step(grown)
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_a_loss_that_is_no_number_is_named_though_its_gradient_is(ahead: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Backend, "ahead", ahead)
+    experiment, state = started()
+    plain = type(experiment.task).loss
+    monkeypatch.setattr(type(experiment.task), "loss", lambda task, y, batch: (np.inf, plain(task, y, batch)[1]))
+    with pytest.raises(NotFiniteError, match="diverged at step 1: the loss is inf"):
+        experiment.step(state)
+    with pytest.raises(NotFiniteError, match="diverged at step 0: in the test, the loss is inf"):
+        experiment.evaluate(state)

@@ -12,6 +12,7 @@ import functools
 import itertools
 import operator
 import os
+import sys
 from collections.abc import Callable, Iterator
 from types import FunctionType, SimpleNamespace
 from typing import Any
@@ -150,6 +151,32 @@ def _without_warnings(function: Callable[..., Any]) -> Callable[..., Any]:
     no_warnings = np.errstate
     # With the globals of the kernel: there the simulator puts what threadIdx and its like are.
     return FunctionType(quiet.__code__, function.__globals__, function.__name__, None, quiet.__closure__)
+
+
+def _shared_once() -> None:
+    """Have the simulator make each shared array once.
+
+    Its own method looks whether there is one and makes it if not: threads that ask at the same time, which is rare, go
+    on with an array each.
+    """
+    from numba.cuda.simulator import kernelapi  # noqa: PLC0415 (where it simulates)
+    from numba.np.numpy_support import as_dtype  # noqa: PLC0415
+
+    shared: Any = kernelapi.FakeCUDAShared
+    of_any_size = shared.array
+
+    def array(self: Any, shape: Any, dtype: Any) -> Any:
+        if isinstance(shape, int) and shape == 0:  # all of what a launch asks for
+            return of_any_size(self, shape, dtype)
+        line = sys._getframe(1)
+        kind = as_dtype(dtype) if isinstance(dtype, numba.types.Type) else dtype
+        return self._allocations.setdefault((line.f_code.co_filename, line.f_lineno), np.empty(shape, kind))
+
+    shared.array = array
+
+
+if SIMULATED:
+    _shared_once()
 
 
 def device_function(function: Callable[..., Any]) -> Any:
