@@ -80,8 +80,8 @@ class Task(ABC):
     def loss(self, y: Array, batch: Batch) -> tuple[float, Array]:
         """The loss in ``unit``, and the gradient of exactly this number with respect to ``y``.
 
-        Where a model is trained with ``backend="cuda"``, ``y`` lies on the device, and so must the gradient:
-        :mod:`enrnn_ref.losses` take it there; NumPy needs ``y.copy_to_host()``.
+        Where a model is trained with ``backend="cuda"``, ``y`` lies on the device, and so must the gradient; the loss
+        may. :mod:`enrnn_ref.losses` take ``y`` there; NumPy needs ``y.copy_to_host()``.
         """
 
 

@@ -47,11 +47,12 @@ class Begun(NamedTuple):
 
 
 @contextmanager
-def _diverging(step: int) -> Iterator[None]:
+def _diverging(step: int, where: str = "") -> Iterator[None]:
+    """Divergence in words, wherever in a step it surfaces."""
     try:
         yield
     except NotFiniteError as error:
-        raise NotFiniteError(f"Training diverged at step {step}: {error} {_ADVICE}") from error
+        raise NotFiniteError(f"Training diverged at step {step}: {where}{error} {_ADVICE}") from error
 
 
 def _finite(loss: float) -> float:
@@ -188,11 +189,8 @@ class Experiment:
             The output is NaN or infinite.
         """
         state, here = state.brought(self.engine), state.fetched(self.engine)
-        try:
-            with np.errstate(over="ignore", invalid="ignore"):
-                record: dict[str, Any] = {"test_loss": self._test_loss(state)}
-        except NotFiniteError as error:
-            raise NotFiniteError(f"Training diverged at step {state.step}: in the test, {error} {_ADVICE}") from error
+        with _diverging(state.step, "in the test, "), np.errstate(over="ignore", invalid="ignore"):
+            record: dict[str, Any] = {"test_loss": self._test_loss(state)}
         for prefix, recurrence, params, buffers in self.model.recurrences(here.params, here.buffers):
             leader = recurrence.evaluate(params, buffers).eigenpair
             if leader is not None:
