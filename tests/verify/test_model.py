@@ -171,10 +171,10 @@ def test_a_broken_invariant_is_wrong_though_its_gradients_are_right(monkeypatch)
     """W off the orthogonal group by a factor 1 + 1e-10, consistently in value, pullback and tangent."""
     model = MODELS["scornn"]()
     p, factor = model.parametrization, 1 + 1e-10
-    evaluate, pullback, tangent = p.evaluate, p.pullback, p.tangent
-    scaled = lambda raw, buffers=None: replace(v := evaluate(raw, buffers), matrix=factor * v.matrix)  # noqa: E731
+    begin, pullback, tangent = p.begin, p.pullback, p.tangent
+    scaled = lambda raw, buffers=None: replace(v := begin(raw, buffers), matrix=factor * v.matrix)  # noqa: E731
     unscaled = lambda v: replace(v, matrix=v.matrix / factor)  # noqa: E731
-    monkeypatch.setattr(p, "evaluate", scaled)
+    monkeypatch.setattr(p, "begin", scaled)
     monkeypatch.setattr(p, "pullback", lambda v, g: pullback(unscaled(v), factor * g))
     monkeypatch.setattr(p, "tangent", lambda v, d: factor * tangent(unscaled(v), d))
     report = small(model)
