@@ -112,19 +112,33 @@ class EigenvalueNormalized(Parametrization):
             return NormalizedValue(self, free.copy(), buffers)
         wide = free.astype(np.float64)
         claim = None if self.eigenpair == "dense" else algebra_of(wide).claimed_leader(wide)
-        undecided = self.normalize == "switch" and not buffers["switched"]
-        if claim is None or undecided:
-            return self._at(free, wide, *self._leader(wide, buffers, claim))
-        return replace(self._divided(free, wide, claim.modulus, buffers), claim=claim, free=free)
+        if claim is None:
+            return self._by_host(free, wide, buffers, tried=False)
+        if self.normalize == "always" or buffers["switched"]:
+            return replace(self._divided(free, wide, claim.modulus, buffers), claim=claim, free=free)
+        pair = claim.proved()  # on which side of 1 it lies has to be known
+        return self._by_host(free, wide, buffers, tried=True) if pair is None else self._at(free, wide, pair, buffers)
 
     def _settled(self, value: NormalizedValue) -> NormalizedValue:
         if value.claim is None:
             return value
-        wide = value.free.astype(np.float64)
-        pair, buffers = self._leader(wide, value.buffers, value.claim)
-        if pair.fell_back:
-            return self._at(value.free, wide, pair, buffers)
+        pair = value.claim.proved()
+        if pair is None:
+            return self._by_host(value.free, value.free.astype(np.float64), value.buffers, tried=True)
         return replace(value, eigenpair=pair, divisor=pair.modulus + self.eps, claim=None, free=None)
+
+    def _by_host(self, free: Array, wide: Array, buffers: Arrays, *, tried: bool) -> NormalizedValue:
+        """W by a leader that the host finds; ``tried``: after a device could not."""
+        on = algebra_of(wide)
+        here = wide if on.adopt is None else float_array("raw['free']", on.fetch(wide))  # nobody has looked at it yet
+        if self._tracked:
+            pair = tracked_eigenpair_of(here, buffers["basis"] if buffers["basis"].any() else None)
+            assert pair.basis is not None
+            fallbacks = int(buffers["fallbacks"]) + (tried or pair.fell_back)
+            buffers = buffers | {"basis": pair.basis, "fallbacks": np.array(fallbacks, np.int64)}
+        else:
+            pair = eigenpair_of(here)
+        return self._at(free, wide, replace(pair, fell_back=True) if tried else pair, buffers)
 
     def _at(self, free: Array, wide: Array, pair: Eigenpair, buffers: Arrays) -> NormalizedValue:
         """W where the leader is known."""
@@ -148,25 +162,6 @@ class EigenvalueNormalized(Parametrization):
         constant = pair is not None and pair.constant
         unit = algebra_of(wide).zeros(self.shape, np.float64) if constant else wide / modulus
         return NormalizedValue(self, matrix, buffers, None if pair is None else pair.degeneracy, pair, divisor, unit)
-
-    def _leader(self, free: Array, buffers: Arrays, claim: ClaimedLeader | None) -> tuple[Eigenpair, Arrays]:
-        """The leading eigenpair, as claimed where that is proved, and the buffers with what the next step may start
-        from."""
-        certain = None if claim is None else claim.proved()
-        if certain is not None:
-            return certain, buffers
-        on, tried = algebra_of(free), claim is not None
-        if on.adopt is not None:  # nobody has looked at it yet
-            free = float_array("raw['free']", on.fetch(free))
-        if not self._tracked:
-            pair = eigenpair_of(free)
-            return (replace(pair, fell_back=True) if tried else pair), buffers
-        start = buffers["basis"] if buffers["basis"].any() else None
-        pair = tracked_eigenpair_of(free, start)
-        assert pair.basis is not None
-        buffers = buffers | {"basis": pair.basis}
-        pair = replace(pair, fell_back=True) if tried else pair
-        return pair, buffers | {"fallbacks": np.array(int(buffers["fallbacks"]) + pair.fell_back, np.int64)}
 
     def _pullback(self, value: NormalizedValue, dmatrix: Array) -> Arrays:
         """dT = (G − ⟨G, W⟩ ∂ρ/∂T) / (ρ + ε) [EN-7], with ∂ρ/∂T = C/ρ [EN-4].
