@@ -130,7 +130,7 @@ class HostAlgebra(Algebra):
 
     def plus_diagonal(self, matrix: Array, entries: Array) -> Array:
         summed = matrix.copy()
-        summed.reshape(-1)[:: len(entries) + 1] += entries
+        summed.ravel()[:: len(entries) + 1] += entries
         return summed
 
     def inner(self, a: Array, b: Array) -> Any:

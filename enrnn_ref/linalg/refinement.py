@@ -13,6 +13,7 @@ import numpy as np
 import scipy
 
 from enrnn_ref.arrays import Array
+from enrnn_ref.linalg.skew import identity
 
 STEPS = 3
 """Each gains the factor u‖T‖/distance; what is left after three is the precision of the residuals."""
@@ -40,8 +41,7 @@ def refined_eigenpair(matrix: Array, value: complex, right: Array, left: Array) 
         value, right, left = value.real, right.real, left.real
     n, kind = len(matrix), right.dtype
     bordered = np.zeros((n + 1, n + 1), kind)
-    bordered[:n, :n] = matrix
-    bordered.reshape(-1)[: n * (n + 2) : n + 2] -= value  # the diagonal but for its last entry
+    bordered[:n, :n] = matrix - value * identity(n)
     bordered[:n, n], bordered[n, :n] = -right, right.conj()
     lapack: Any = scipy.linalg.lapack
     real = kind == np.float64

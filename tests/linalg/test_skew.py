@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from enrnn_ref.linalg import skew_matrix, skew_vector
+from enrnn_ref.linalg.skew import identity
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 5])
@@ -13,6 +14,13 @@ def test_round_trip(size):
     assert matrix.shape == (size, size)
     np.testing.assert_array_equal(matrix, -matrix.T)
     np.testing.assert_array_equal(skew_vector(matrix), vector)
+
+
+def test_the_identity_that_is_kept_cannot_be_changed():
+    np.testing.assert_array_equal(identity(3), np.eye(3))
+    assert identity(3) is identity(3)
+    with pytest.raises(ValueError, match="read-only"):
+        identity(3)[0, 0] = 2.0
 
 
 def test_order_is_row_by_row():

@@ -46,11 +46,13 @@ class There(np.lib.mixins.NDArrayOperatorsMixin):
 class Elsewhere(Algebra):
     """The host's algebra on such arrays.
 
-    ``fetched`` and ``brought`` have the size of every array that crossed; ``certain``: whether leaders are.
+    ``fetched`` and ``brought`` have the size of every array that crossed; ``certain``: whether leaders are;
+    ``accurate``: whether inverses are. What is not is wrong until it is settled: who takes it for true is found.
     """
 
-    def __init__(self, *, certain=True):
-        self.fetched, self.brought, self.certain, self.asked = [], [], certain, 0
+    def __init__(self, *, certain=True, accurate=True):
+        self.fetched, self.brought, self.asked = [], [], 0
+        self.certain, self.accurate = certain, accurate
 
     def adopt(self, array):
         assert isinstance(array, There)
@@ -85,7 +87,7 @@ class Elsewhere(Algebra):
         return self.here(HOST.skew_vector(matrix.held))
 
     def shifted(self, skew):
-        return Shifted(self, HOST.shifted(skew.held))
+        return Shifted(self, HOST.shifted(skew.held), accurate=self.accurate)
 
     def plus_diagonal(self, matrix, entries):
         return self.here(HOST.plus_diagonal(matrix.held, entries.held))
@@ -97,7 +99,6 @@ class Elsewhere(Algebra):
         return self.here(HOST.block_triangular(first.held, None if beside is None else beside.held, last.held))
 
     def claimed_leader(self, matrix):
-        """What is not certain is wrong, so that whoever takes it for true is found."""
         self.asked += 1
         if not self.certain:
             return ClaimedLeader(self.here(np.array(np.nan)), lambda: None)
@@ -109,14 +110,14 @@ class Elsewhere(Algebra):
 class Shifted:
     """A factorisation whose results lie elsewhere."""
 
-    def __init__(self, on, held):
-        self.on, self.held = on, held
+    def __init__(self, on, held, *, accurate):
+        self.on, self.held, self.accurate = on, held, accurate
 
     def cayley(self):
-        return self.on.here(self.held.cayley())
+        return self.on.here(self.held.cayley() * (1.0 if self.accurate else np.nan))
 
     def solve(self, right_side, *, transposed=False):
         return self.on.here(self.held.solve(right_side.held, transposed=transposed))
 
     def settled(self):
-        return self
+        return self if self.accurate else Shifted(self.on, self.held, accurate=True)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from enrnn_ref import dominant_eigenpair
 from enrnn_ref.linalg.tracking import SMALLEST
 from enrnn_ref.parametrizations import (
     CoupledBlocks,
@@ -100,6 +101,36 @@ def test_a_penalty_and_a_base_cross_only_where_there_is_one(p, portable, dtype):
     assert known.keys() == expected_buffers.keys()
     assert all(np.array_equal(known[key], expected_buffers[key]) for key in known)
     assert bool(on.fetched) == moving
+
+
+@pytest.mark.parametrize("coupled", [True, False])
+@pytest.mark.parametrize("certain", [True, False])
+@pytest.mark.parametrize("accurate", [True, False])
+def test_blocks_that_may_not_stand_are_replaced(accurate, certain, coupled):
+    p = CoupledBlocks(ScaledCayley(4, 1), EigenvalueNormalized(3, 0.1), coupled=coupled)
+    on, (raw, cotangent, _) = Elsewhere(certain=certain, accurate=accurate), drawn(p, np.float64)
+    expected = p.evaluate(raw)
+    begun = p.begin(all_there(on, raw))
+    value = p.settled(begun)
+    assert (value.matrix is begun.matrix) == (accurate and certain)
+    assert np.isnan(begun.matrix.held).any() != (accurate and certain)
+    assert_same({"R": value.matrix}, {"R": expected.matrix})
+    assert_same(p.pullback(value, on.here(cotangent)), p.pullback(expected, cotangent))
+    assert p.settled(value) is value
+
+
+@pytest.mark.parametrize("size", [0.4, 3.0])
+@pytest.mark.parametrize("certain", [True, False])
+def test_a_switch_is_thrown_by_a_leader_that_is_known(certain, size):
+    p = EigenvalueNormalized(3, 0.1, "switch")
+    on, (raw, _, _) = Elsewhere(certain=certain), drawn(p, np.float64)
+    free = {"free": raw["free"] * (size / dominant_eigenpair(raw["free"]).modulus)}
+    value, expected = p.evaluate(all_there(on, free)), p.evaluate(free)
+    assert value.buffers["switched"] == expected.buffers["switched"] == (size > 1)
+    assert value.eigenpair.fell_back == (not certain)
+    assert_same({"R": value.matrix}, {"R": expected.matrix})
+    again = p.evaluate(all_there(on, free), value.buffers)
+    assert_same({"R": again.matrix}, {"R": expected.matrix})
 
 
 @pytest.mark.parametrize("eigenpair", ["auto", "dense", "tracked"])
