@@ -511,9 +511,10 @@ def test_joined_or_alone_an_entry_has_the_same_bits(rule, monkeypatch):
 
 
 def test_a_gradient_whose_square_overflows_is_an_error_and_not_a_silent_zero_step():
-    params = {"skew": np.ones(3, np.float32)}
+    params = {key: np.ones(3, np.float32) for key in ("bias", "skew", "short")}
+    grads = params | {"skew": np.array([1.0, -1e30, 2.0], np.float32)}
     with pytest.raises(NotFiniteError, match=r"update of 'skew' leaves the range of float32 .* reaches 1e\+30"):
-        RMSprop(0.1).step(params, {"skew": np.full(3, 1e30, np.float32)}, RMSprop(0.1).init(params))
+        RMSprop(0.1).step(params, grads, RMSprop(0.1).init(params))
 
 
 # -------------------------------------------------------------------------------------------------------- clipping

@@ -215,3 +215,8 @@ def test_copies_are_new_and_of_the_wanted_dtype(name, kinds):
             backend.clear(array)
     for key, host in hosts.items():
         np.testing.assert_array_equal(backend.give(theres[key]), host)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_only_a_device_does_later_what_it_is_asked_for(name):
+    assert backends.get(name).ahead == (name == "cuda")

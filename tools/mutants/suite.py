@@ -148,7 +148,7 @@ SUITES: dict[str, Suite] = {
     ),
     "linalg/shifted": Suite((_systems("scornn"), _MAPS, _files("parametrizations/test_scaled_cayley"))),
     "linalg/skew": Suite((_LINALG, _files("linalg/test_skew"), _MAPS)),
-    "backends/base": Suite((_files("mutants/test_pieces"), *_LOOPS)),
+    "backends/base": Suite((_files("mutants/test_pieces", "backends/test_contract", "test_optimizers"), *_LOOPS)),
     "backends/cpu": Suite(
         (*_LOOPS, _files("backends/test_pipeline", "backends/test_threads", "backends/test_subnormal"))
     ),
