@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple
@@ -118,6 +119,7 @@ class Optimizer(ABC):
             tasks.append(Entrywise(entry, (params[name], grads[name], *own), settings, 1 + len(own)))
         found = engine.entrywise(tasks)
 
+        @functools.cache
         def settle() -> None:
             broken = found.broken()
             if broken is None:
@@ -130,6 +132,8 @@ class Optimizer(ABC):
                 f"the update of {name!r} leaves the range of {param.dtype} where its gradient reaches {reached:.3g}."
             )
 
+        if not engine.ahead:
+            settle()
         new_params: Arrays = {}
         new_state: Arrays = {}
         for (name, rule), (param, *own) in zip(rules.items(), found.results, strict=True):

@@ -148,8 +148,6 @@ class Experiment:
                 penalty = add_penalty(self.model, engine, state.params, grads)
             grads, norm = begin_clipping(grads, self.clip)
             params, memory, settle_update = self.optimizer.begin(state.params, grads, state.optimizer)
-            if not engine.ahead:
-                settle_update()
             params, buffers = after_update(self.model, params, run.buffers)
             later = engine.later(loss)
 
@@ -167,7 +165,7 @@ class Experiment:
 
         def settled() -> dict[str, Any]:
             with _diverging(number):
-                record.update(train_loss=_finite(later()), gradient_norm=float(norm()))
+                record.update(train_loss=_finite(later()), gradient_norm=norm())
                 settle_update()
             return record
 

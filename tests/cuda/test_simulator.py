@@ -3,11 +3,10 @@
 import time
 
 import numpy as np
-import pytest
 
 from enrnn_ref import backends
 from enrnn_ref.backends.cuda.sums import DOUBLE
-from enrnn_ref.backends.cuda.target import SIMULATED, cuda, kernel
+from enrnn_ref.backends.cuda.target import cuda, kernel
 
 THREADS = 8
 
@@ -22,7 +21,6 @@ def share(found):
         found[own] += held[k]
 
 
-@pytest.mark.skipif(not SIMULATED, reason="a GPU has one for a block")
 def test_threads_that_ask_at_once_share_an_array(monkeypatch):
     """However long it takes to make one."""
     found, empty = backends.get("cuda").zeros((THREADS,), np.float64), np.empty
