@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from enrnn_ref import ENRNN, backends
+from enrnn_ref import ENRNN, RNN, backends, tasks
 from enrnn_ref.errors import DeviceError
+from enrnn_ref.optimizers import SGD
+from enrnn_ref.training import Experiment
 from tests.mutants.systems import case
 
 ROOT = Path(__file__).parents[2]
@@ -96,6 +98,26 @@ def test_any_call_may_fail_by_which_the_host_reads_later(function, code, driver)
             forward()
         driver.recover()
     forward()
+
+
+@pytest.mark.usefixtures("nothing_kept")
+@pytest.mark.parametrize("function", ["cuMemHostAlloc", "cuMemcpyDtoHAsync", "cuMemcpyHtoDAsync", "cuEventRecord"])
+def test_any_call_of_a_step_may_fail(function, driver):
+    """Whatever crosses: the batch, the loss, the norm, whether the update is finite."""
+    task = tasks.build("adding", length=3, batch_size=2, seed=1, test_size=2, dtype=np.float32)
+    model = RNN(task.input_size, 3, task.output_size, readout=task.readout)
+    experiment = Experiment(model, task, SGD(1e-3), 1.0, "cuda")
+    state, _ = experiment.step(experiment.start(0))
+    driver.forget()
+    experiment.step(state)
+    calls = driver.calls(function)
+    assert calls > 1
+    for after in range(calls):
+        driver.fail(function, FAILED, after)
+        with pytest.raises(DeviceError, match="'cuda' stopped"):
+            experiment.step(state)
+        driver.recover()
+    assert experiment.step(state)[0].step == 2
 
 
 @pytest.mark.parametrize("name", REFUSALS)

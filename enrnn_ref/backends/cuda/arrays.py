@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -195,6 +196,11 @@ def reverse(target: Any, source: Any) -> None:
         reversing[grid_over(size)](target, source, size)
 
 
+def flat(there: Sequence[Any]) -> tuple[Any, ...]:
+    """Contiguous arrays as kernels take several, with one axis."""
+    return tuple(array.reshape(array.size).data for array in there)
+
+
 TOGETHER = 16
 """Arrays that one launch copies at most: what a kernel is handed has to fit into four kilobytes."""
 
@@ -204,7 +210,7 @@ def copies(sources: list[DeviceArray], dtype: npt.DTypeLike) -> list[DeviceArray
     found = [DeviceArray(device_array(source.shape, dtype)) for source in sources]
     for first in range(0, len(sources), TOGETHER):
         part = slice(first, first + TOGETHER)
-        targets, given = (tuple(a.reshape(a.size).data for a in arrays[part]) for arrays in (found, sources))
+        targets, given = flat(found[part]), flat(sources[part])
         largest = max(len(target) for target in targets)
         if largest:
             copying_all(len(targets))[grid_over(largest)](targets, given)

@@ -61,8 +61,7 @@ def _alike(tasks: Sequence[Entrywise]) -> Iterator[slice]:
 
 
 def _flat(there: Sequence[Sequence[Any]]) -> tuple[Any, ...]:
-    """Arrays as kernels take them, with one axis."""
-    return tuple(tuple(array.reshape(array.size).data for array in each) for each in there)
+    return tuple(map(arrays.flat, there))
 
 
 @functools.cache

@@ -30,7 +30,7 @@ def norm(there: Sequence[Any]) -> DeviceArray:
     """Of all entries together, ()."""
     pairs = arrays.zeros((2, BLOCKS * THREADS), np.float64)
     for part in _parts(there):
-        add_scaled_squares(len(part))[BLOCKS, THREADS](pairs, _flat(part))
+        add_scaled_squares(len(part))[BLOCKS, THREADS](pairs, arrays.flat(part))
     found = DeviceArray(device_array(1, np.float64))[0]
     combine[1, THREADS](found.data, pairs)
     return found
@@ -41,7 +41,7 @@ def limited(there: Sequence[Any], norm: DeviceArray, limit: float) -> list[Devic
     found = [DeviceArray(device_array(array.shape, array.dtype)) for array in there]
     for targets, sources in zip(_parts(found), _parts(there), strict=True):
         grid = grid_over(max(array.size for array in sources))
-        limiting(len(sources))[grid](_flat(targets), _flat(sources), norm.data, float(limit))
+        limiting(len(sources))[grid](arrays.flat(targets), arrays.flat(sources), norm.data, float(limit))
     return found
 
 
@@ -50,10 +50,6 @@ def _parts(there: Sequence[Any]) -> Iterator[Sequence[Any]]:
     filled = [array for array in there if array.size]
     for first in range(0, len(filled), TOGETHER):
         yield filled[first : first + TOGETHER]
-
-
-def _flat(there: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(array.reshape(array.size).data for array in there)
 
 
 @device_function
